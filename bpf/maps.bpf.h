@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Where does the kernel side keep what it counts?  Every map and global, once, with its
+ * size and why.  A size of 1 stands for "set before loading": user/collect/ knows the
+ * machine.
+ */
+#ifndef MEMTRACE_MAPS_BPF_H
+#define MEMTRACE_MAPS_BPF_H
+
+#include "vmlinux/vmlinux.h"
+#define __VMLINUX_H__
+#include "bpf/abi.h"
+#include <bpf/bpf_helpers.h>
+
+/* mm_struct to slot.  As many as slots; preallocated, since faults look here. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, __u64);
+	__type(value, __u32);
+} slot_of_mm SEC(".maps");
+
+/* The address spaces, by slot.  Mapped into user/collect/, which frees the closed ones. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct mt_space);
+} spaces SEC(".maps");
+
+/* Their ledgers: dense, so that an operation always finds room in one. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct mt_book);
+} books SEC(".maps");
+
+/* Their lanes, one for each CPU: CPU-major, so that CPUs do not share cache lines. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct mt_lane);
+} lanes SEC(".maps");
+
+/* Histogram blocks, given to (space, histogram) at first use. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct mt_hist);
+} hists SEC(".maps");
+
+/* Slots, books and blocks that user/collect/ has given back.  Fresh ones come from a counter. */
+struct {
+	__uint(type, BPF_MAP_TYPE_STACK);
+	__uint(max_entries, 1);
+	__type(value, __u32);
+} free_slots SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_STACK);
+	__uint(max_entries, 1);
+	__type(value, __u32);
+} free_books SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_STACK);
+	__uint(max_entries, 1);
+	__type(value, __u32);
+} free_blocks SEC(".maps");
+
+/* Gives away where each CPU's part of per-CPU memory is: see setup.bpf.c. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} probe SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct mt_task);
+} tasks SEC(".maps");
+
+/* Mappings made since memtrace came, with --calls. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct mt_mapping_key);
+	__type(value, struct mt_mapping_pair);
+} mappings SEC(".maps");
+
+/* How many untouched mappings lie in a chunk: keeps the hash above off the fault path. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, MT_FILTER);
+	__type(key, __u32);
+	__type(value, __u32);
+} filter SEC(".maps");
+
+/* Births, execs and deaths of processes; never faults. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 18);
+} events SEC(".maps");
+
+char LICENSE[] SEC("license") = "GPL";
+
+const volatile struct mt_config config = {};
+
+/* Globals, which cost less to reach than a map: one for each CPU, and the fault that each
+ * task took last (direct-mapped: a lookup cannot miss). */
+struct mt_cpu cpu_state[MT_CPUS] = {};
+struct mt_mark marks[MT_MARKS] = {};
+
+__u32 generation = 1; /* bumped when a slot opens or closes: see mt_cpu */
+__u32 fresh_slots = 1; /* slot 0 means "none" */
+__u32 fresh_books = 1;
+__u32 fresh_blocks = MT_BLOCKS_SHARED;
+__u32 mapping_count = 0; /* entries of the mappings above */
+__u32 next_serial = 0;
+__u64 losses[MT_LOSSES] = {};
+
+/* The pid namespace whose pids are reported, memtrace's own: its inode, and its depth. */
+__u32 pid_namespace = 0;
+__u32 pid_level = 0;
+
+/* What the reader is asked for: see enum mt_request. */
+__u32 request = 0;
+__u32 request_pid = 0;
+__u32 request_run = 0;
+
+static __always_inline void lost(enum mt_loss cause)
+{
+	__sync_fetch_and_add(&losses[cause], 1);
+}
+
+/*
+ * Functions that are not static are verified once, by themselves, instead of anew on each
+ * path that leads to them.  Their arguments are plain numbers for that, addresses too.
+ */
+
+/* Keeps the check of an index and its use in one register, where the verifier sees both. */
+#define settle(index) asm volatile("" : "+r"(index))
+
+static __always_inline struct mt_space *space_at(__u32 slot)
+{
+	return bpf_map_lookup_elem(&spaces, &slot);
+}
+
+static __always_inline struct mt_cpu *cpu_at(__u32 cpu)
+{
+	settle(cpu);
+	return &cpu_state[cpu & (MT_CPUS - 1)];
+}
+
+static __always_inline struct mt_lane *lane_at(__u32 cpu, __u32 slot)
+{
+	__u32 index = cpu * config.slots + slot;
+
+	return bpf_map_lookup_elem(&lanes, &index);
+}
+
+static __always_inline struct mt_mark *mark_of(struct task_struct *task)
+{
+	__u32 index = task->pid;
+
+	settle(index);
+	return &marks[index & (MT_MARKS - 1)];
+}
+
+#endif

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What does each live address space have right now, by the ledger and by the kernel?
+ * An iterator over tasks: both are read within a microsecond, and again where something
+ * changed meanwhile.
+ */
+#include "bpf/space.bpf.h"
+
+#define TRIES 8
+
+struct totals {
+	struct mt_lane lanes;
+	__u64 stamp; /* differs wherever anything was booked in between */
+};
+
+static __always_inline __u64 stir(__u64 stamp, __u64 value)
+{
+	return stamp * 31 + value;
+}
+
+static __noinline int sum_lanes(const struct mt_space *space, __u32 slot, struct totals *totals)
+{
+	if (!space || !totals)
+		return 0;
+	__builtin_memset(totals, 0, sizeof(*totals));
+	totals->stamp = space->events;
+	for (__u32 cpu = 0; cpu < MT_CPUS && cpu < config.cpus; cpu++) {
+		struct mt_lane *lane = lane_at(cpu, slot);
+
+		if (!lane)
+			continue;
+		for (__u32 member = 0; member < MT_MEMBERS; member++) {
+			totals->lanes.fault[member] += lane->fault[member];
+			totals->stamp = stir(totals->stamp, lane->seen[member]);
+		}
+		totals->lanes.faults += lane->faults;
+		totals->lanes.cow_faults += lane->cow_faults;
+	}
+	totals->stamp = stir(totals->stamp, totals->lanes.faults);
+	totals->stamp = stir(totals->stamp, totals->lanes.cow_faults);
+	return 0;
+}
+
+static __always_inline void read_kernel(struct mm_struct *mm, __s64 *balance)
+{
+	for (__u32 member = 0; member < MT_MEMBERS; member++)
+		balance[member] = counter_sum(mm, member);
+	balance[MT_VIRTUAL] = mm->total_vm;
+	balance[MT_PAGE_TABLE] = mm->pgtables_bytes.counter;
+	balance[MT_LOCKED] = mm->locked_vm;
+	balance[MT_HUGETLB] = mm->hugetlb_usage.counter;
+}
+
+/* One record: the space, its book, and last what closes it. */
+static __noinline bool write_record(struct seq_file *seq, struct mm_struct *mm, __u32 slot)
+{
+	struct mt_space *space = space_at(slot);
+	struct mt_record_end end = {};
+	struct totals before, after;
+	struct mt_book *book;
+	__u32 number;
+
+	if (!mm || !space)
+		return true;
+	number = space->book;
+	book = bpf_map_lookup_elem(&books, &number); /* 0 is an empty one */
+	if (!book)
+		return true;
+	end.slot = slot;
+	sum_lanes(space, slot, &before);
+	bpf_seq_write(seq, space, sizeof(*space));
+	bpf_seq_write(seq, book, sizeof(*book));
+	read_kernel(mm, end.kernel);
+	sum_lanes(space, slot, &after);
+	end.lanes = after.lanes;
+	end.stable = before.stamp == after.stamp && !mapped_moved(mm, space) &&
+		     !tables_moved(mm, space);
+	bpf_seq_write(seq, &end, sizeof(end));
+	return end.stable;
+}
+
+/* Pages that no event has shown yet: a thread that changed CPU at the wrong moment. */
+static __noinline int find_unseen(struct mm_struct *mm, __u32 slot)
+{
+	struct mt_space *space = space_at(slot);
+
+	if (!mm || !space)
+		return 0;
+	for (__u32 member = 0; member < MT_MEMBERS; member++) {
+		__s64 change = take_all(mm, slot, member);
+
+		if (change)
+			post(slot, MT_OP_OTHER, member, change);
+	}
+	if (tables_moved(mm, space))
+		catch_up_tables(mm, slot, MT_OP_FAULT);
+	return 0;
+}
+
+static __always_inline void read_space(struct seq_file *seq, struct task_struct *task,
+				       struct mm_struct *mm)
+{
+	__u32 slot = find_slot(mm);
+	struct mt_space *space = space_of(slot, mm);
+
+	if (!slot || !space || space->read_run == request_run)
+		return;
+	space->read_run = request_run;
+	bpf_probe_read_kernel(space->comm, sizeof(space->comm),
+			      FOLLOW(task_struct, task, group_leader)->comm);
+	for (__u32 try = 0; try < TRIES; try++) {
+		if (write_record(seq, mm, slot))
+			break;
+		if (try == TRIES / 2)
+			find_unseen(mm, slot);
+	}
+}
+
+SEC("iter/task")
+int mt_read(struct bpf_iter__task *context)
+{
+	struct task_struct *task = context->task;
+	struct mt_task *state;
+	struct mm_struct *mm;
+
+	if (!task || (task->flags & PF_KTHREAD))
+		return 0;
+	mm = mm_of(task);
+	if (request == MT_REQUEST_READ) {
+		if (mm)
+			read_space(context->meta->seq, task, mm);
+		return 0;
+	}
+	if (request_pid && pid_of(task) != request_pid)
+		return 0;
+	if (!config.follow_all) {
+		state = task_state(task);
+		if (state)
+			state->followed = 1;
+	}
+	if (request == MT_REQUEST_OPEN && mm)
+		open_space(mm, task, MT_BORN_BEFORE);
+	return 0;
+}

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Who changed how much of an address space is resident (or swapped), and by what? */
+#include "bpf/space.bpf.h"
+
+
+/* A release whose pages are summed over the call, for released_bytes. */
+static __always_inline bool is_release(__u32 operation)
+{
+	return operation == MT_OP_MUNMAP || operation == MT_OP_BRK_SHRINK ||
+	       operation == MT_OP_MREMAP ||
+	       (operation >= MT_OP_MADV_DONTNEED && operation <= MT_OP_MADV_PAGEOUT);
+}
+
+static __always_inline __u64 mix(__u64 hash, __u64 value)
+{
+	return (hash ^ value) * 0x9e3779b97f4a7c15ULL;
+}
+
+/*
+ * Tells this call from the one before, without an event at its end.  A call that frees the
+ * same range again can do so only after a fault, so the count of faults tells those apart.
+ */
+static __always_inline __u64 identity_of(struct task_struct *task, __u32 slot, __u32 why,
+					 bool released)
+{
+	struct call call = call_of(task);
+	__u64 hash = mix(slot, why);
+
+	hash = mix(hash, call.ip);
+	hash = mix(hash, call.argument[0]);
+	hash = mix(hash, call.argument[1]);
+	if (released)
+		hash = mix(hash, task->min_flt + task->maj_flt);
+	return hash | 1;
+}
+
+static __always_inline void flush_released(struct mt_task *state)
+{
+	struct mt_space *space;
+
+	if (!state->released_by)
+		return;
+	space = space_at(state->slot);
+	if (space && space->state == MT_SPACE_OPEN)
+		observe(state->slot, MT_HIST_RELEASED_BYTES,
+			state->released_pages * config.page_bytes);
+	state->released_by = 0;
+	state->released_pages = 0;
+}
+
+/* Counts calls that nobody else counts, and sums up what a call gives back. */
+__noinline int note_call(__u32 slot, __u32 why, __u64 released)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct mt_task *state;
+	__u64 identity;
+
+	if (task->flags & PF_KTHREAD)
+		return count_cause(slot, why);
+	state = task_state(task);
+	if (!state)
+		return 0;
+	if (config.calls && is_call(operation_of(why)) && state->operation) {
+		state->released_pages += released;
+		return 0;
+	}
+	identity = identity_of(task, slot, why, released);
+	if (state->identity != identity) {
+		flush_released(state);
+		state->identity = identity;
+		count_cause(slot, why);
+	}
+	if (is_release(operation_of(why))) {
+		state->released_by = operation_of(why) + 1;
+		state->slot = slot;
+		state->released_pages += released;
+	}
+	return 0;
+}
+
+/* A copy-on-write fault shows what it replaced: a file's page, or (by its absence) zeroes. */
+static __always_inline void settle_cow(struct mt_mark *mark, struct mt_lane *lane, __u32 member,
+				       __s64 pages)
+{
+	if (mark->cow != MT_COW_MAYBE)
+		return;
+	if (member != MT_ANON && pages < 0) {
+		mark->cow = MT_COW_FILE;
+	} else if (member == MT_ANON && pages > 0) {
+		mark->cow = MT_COW_NO;
+		__sync_fetch_and_add(&lane->cow_faults, -1);
+		__sync_fetch_and_add(&lane->faults, 1);
+	}
+}
+
+static __always_inline bool counts_itself(__u32 operation)
+{
+	return is_fault(operation) || operation == MT_OP_FORK || operation == MT_OP_EXEC ||
+	       operation == MT_OP_EXIT;
+}
+
+static __always_inline void book_change(struct task_struct *task, struct mm_struct *mm,
+					struct mt_space *space, struct mt_lane *lane,
+					__u32 slot, __u32 member, __s64 pages)
+{
+	struct mt_mark *mark = mark_of(task);
+	bool gone = pages < 0 && member != MT_SWAP;
+	__u32 why, operation;
+
+	if (is_running(mark, task))
+		settle_cow(mark, lane, member, pages);
+	why = cause_now(mm, pages);
+	operation = operation_of(why);
+	post(slot, why, member, pages);
+	if (!counts_itself(operation))
+		note_call(slot, why, gone ? -pages : 0);
+	if (gone)
+		note_peak(mm, space, pages);
+	if (mm_of(task) == mm && holds_lock(operation) && mapped_moved(mm, space))
+		catch_up_mapped(mm, slot, operation);
+	if (tables_moved(mm, space))
+		catch_up_tables(mm, slot, operation);
+}
+
+/* The common case, without a hash or a call: a program touched a page that was not there. */
+static __always_inline bool is_plain_fault(struct task_struct *task, struct mm_struct *mm)
+{
+	struct mt_mark *mark = mark_of(task);
+
+	if (mm_of(task) != mm || (task->flags & PF_UNUSUAL))
+		return false;
+	return is_running(mark, task) && mark->mode == MT_FAULT_IN_USER &&
+	       mark->cow == MT_COW_NO && (__s64)load_u64(mark->call_at) < 0;
+}
+
+SEC("tp_btf/rss_stat")
+int BPF_PROG(mt_rss_stat, struct mm_struct *mm, int member)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct mt_cpu *cpu = this_cpu();
+	struct mt_space *space;
+	struct mt_lane *lane;
+	struct change change;
+	__u32 slot;
+
+	cpu->runs++;
+	slot = slot_of(cpu, mm);
+	if (!slot)
+		return 0;
+	space = space_of(slot, mm);
+	lane = lane_at(bpf_get_smp_processor_id(), slot);
+	if (!space || !lane)
+		return 0;
+	member &= 3;
+	change = take_own(mm, space, cpu, lane, member);
+	if (is_plain_fault(task, mm)) {
+		__s64 pages = member == MT_ANON ? untangle(space, member, &change) : change.pages;
+
+		/* The page table's lock is held, so nobody else on this CPU is here. */
+		if (config.preemptible_locks)
+			__sync_fetch_and_add(&lane->fault[member], pages);
+		else
+			lane->fault[member] += pages;
+		if (change.now == 0)
+			note_peak(mm, space, 0);
+		if (tables_moved(mm, space))
+			catch_up_tables(mm, slot, MT_OP_FAULT);
+		return 0;
+	}
+	/* A thread that changed CPU between the change and its event. */
+	if (change.pages == 0)
+		change.pages = take_all(mm, slot, member);
+	if (change.pages)
+		book_change(task, mm, space, lane, slot, member, change.pages);
+	return 0;
+}

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Which address space is this, and is it followed?  Finding, opening and closing its slot,
+ * and catching up with the balances that have no event of their own.
+ */
+#ifndef MEMTRACE_SPACE_BPF_H
+#define MEMTRACE_SPACE_BPF_H
+
+#include "bpf/pid.bpf.h"
+#include "bpf/post.bpf.h"
+
+static __always_inline struct mt_cpu *this_cpu(void)
+{
+	return cpu_at(bpf_get_smp_processor_id());
+}
+
+static __always_inline __u32 find_slot(struct mm_struct *mm)
+{
+	__u64 key = (__u64)mm;
+	__u32 *slot = bpf_map_lookup_elem(&slot_of_mm, &key);
+
+	return slot ? *slot : 0;
+}
+
+/*
+ * The slot by way of this CPU's memory of the last fault, 0: not followed.  Only the fault
+ * hooks fill that memory: they run with interrupts off, so that nothing can tear it.
+ */
+static __always_inline __u32 slot_of(const struct mt_cpu *cpu, struct mm_struct *mm)
+{
+	if (cpu->mm == (__u64)mm && cpu->generation == generation)
+		return cpu->slot;
+	return find_slot(mm);
+}
+
+/* A slot that a recycled mm_struct left behind is not this one's. */
+static __always_inline struct mt_space *space_of(__u32 slot, struct mm_struct *mm)
+{
+	struct mt_space *space = space_at(slot);
+
+	return space && space->mm == (__u64)mm ? space : 0;
+}
+
+static __always_inline bool is_fault(__u32 operation)
+{
+	return operation <= MT_OP_FAULT_COW;
+}
+
+/* Holds mmap_lock to the end, so what moves meanwhile is its own doing. */
+static __always_inline bool holds_lock(__u32 operation)
+{
+	return operation == MT_OP_MUNMAP || operation == MT_OP_BRK_SHRINK ||
+	       operation == MT_OP_BRK_GROW || operation == MT_OP_MREMAP;
+}
+
+static __always_inline __s64 take_seen(struct mt_space *space, __u32 balance, __s64 now)
+{
+	__s64 *seen = &space->seen[(balance - MT_MEMBERS) & 3];
+
+	if (*seen == now)
+		return 0;
+	return now - __sync_lock_test_and_set(seen, now);
+}
+
+/* Address space and locked memory: only under mmap_lock held for writing. */
+__noinline int book_mapped(__u32 slot, __u32 operation, __s64 total_vm, __s64 locked_vm)
+{
+	struct mt_space *space = space_at(slot);
+	__u32 why = operation;
+	__s64 change;
+
+	if (!space)
+		return 0;
+	change = take_seen(space, MT_VIRTUAL, total_vm);
+	if (change) {
+		if (is_fault(operation))
+			why = MT_OP_STACK;
+		else if (operation == MT_OP_GUP || operation == MT_OP_OTHER) /* io_setup and such */
+			why = change > 0 ? MT_OP_MMAP : MT_OP_MUNMAP;
+		if (why == MT_OP_STACK)
+			count_cause(slot, why);
+		post(slot, why, MT_VIRTUAL, change);
+	}
+	change = take_seen(space, MT_LOCKED, locked_vm);
+	if (change)
+		post(slot, why, MT_LOCKED, change);
+	return 0;
+}
+
+static __always_inline void catch_up_mapped(struct mm_struct *mm, __u32 slot, __u32 operation)
+{
+	book_mapped(slot, operation, mm->total_vm, mm->locked_vm);
+}
+
+static __always_inline bool releases(__u32 operation)
+{
+	return operation == MT_OP_MUNMAP || operation == MT_OP_BRK_SHRINK ||
+	       operation == MT_OP_MADV_DONTNEED || operation == MT_OP_MADV_FREE ||
+	       operation == MT_OP_EXIT || operation == MT_OP_EXEC;
+}
+
+/*
+ * Page tables and huge pages of hugetlbfs: counters without an event, seen at the next one.
+ * Growth that a releasing call finds came from a fault before it; shrinkage that a fault
+ * finds, from the last release.
+ */
+__noinline int book_tables(__u32 slot, __u32 operation, __s64 pgtables_bytes, __s64 hugetlb)
+{
+	struct mt_space *space = space_at(slot);
+	__u32 why = operation;
+	__s64 change;
+
+	if (!space)
+		return 0;
+	change = take_seen(space, MT_PAGE_TABLE, pgtables_bytes);
+	if (change < 0 && is_fault(operation))
+		why = space->last_release;
+	else if (change < 0)
+		space->last_release = operation;
+	else if (releases(operation))
+		why = MT_OP_FAULT;
+	if (change)
+		post(slot, why, MT_PAGE_TABLE, change);
+	change = take_seen(space, MT_HUGETLB, hugetlb);
+	if (change)
+		post(slot, change > 0 && releases(operation) ? MT_OP_FAULT : operation,
+		     MT_HUGETLB, change);
+	return 0;
+}
+
+static __always_inline void catch_up_tables(struct mm_struct *mm, __u32 slot, __u32 operation)
+{
+	book_tables(slot, operation, mm->pgtables_bytes.counter, mm->hugetlb_usage.counter);
+}
+
+static __always_inline bool tables_moved(struct mm_struct *mm, const struct mt_space *space)
+{
+	return space->seen[MT_PAGE_TABLE - MT_MEMBERS] != mm->pgtables_bytes.counter ||
+	       space->seen[MT_HUGETLB - MT_MEMBERS] != mm->hugetlb_usage.counter;
+}
+
+static __always_inline bool mapped_moved(struct mm_struct *mm, const struct mt_space *space)
+{
+	return space->seen[MT_VIRTUAL - MT_MEMBERS] != (__s64)mm->total_vm ||
+	       space->seen[MT_LOCKED - MT_MEMBERS] != (__s64)mm->locked_vm;
+}
+
+/* ---- whose it is ---- */
+
+static __always_inline struct cgroup *cgroup_of(struct task_struct *task)
+{
+	struct css_set *set = FOLLOW(css_set, task, cgroups);
+	struct cgroup_subsys_state *css = 0;
+	__u32 memory = bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id);
+
+	if (!config.cgroup_v1)
+		return FOLLOW(cgroup, set, dfl_cgrp);
+	bpf_probe_read_kernel(&css, sizeof(css), &set->subsys[0] + memory);
+	return css ? BPF_CORE_READ(css, cgroup) : 0;
+}
+
+static __always_inline void identify(struct mt_space *space, struct task_struct *task)
+{
+	struct task_struct *leader = FOLLOW(task_struct, task, group_leader);
+
+	space->pid = pid_of(task);
+	space->parent_pid = pid_of(FOLLOW(task_struct, task, real_parent));
+	space->start_boot_ns = leader->start_boottime;
+	space->cgroup_id = BPF_CORE_READ(cgroup_of(task), kn, id);
+	bpf_probe_read_kernel(space->comm, sizeof(space->comm), leader->comm);
+}
+
+static __always_inline struct mt_task *task_state(struct task_struct *task)
+{
+	struct mt_task *state = bpf_task_storage_get(&tasks, task, 0,
+						     BPF_LOCAL_STORAGE_GET_F_CREATE);
+
+	if (!state)
+		lost(MT_LOSS_STORAGE);
+	return state;
+}
+
+/* ---- its end ---- */
+
+/* What an address space still has when it is torn down goes by the operation that ends it. */
+static __noinline int close_space(struct mm_struct *mm, struct task_struct *task, __u32 slot)
+{
+		struct mt_space *space = space_at(slot);
+	__u64 key = (__u64)mm;
+	struct call call;
+	__u32 end;
+
+	if (!mm || !task || !space)
+		return 0;
+	call = call_of(task);
+	end = cause_of_end(task, &call);
+	for (__u32 member = 0; member < MT_MEMBERS; member++) {
+		__s64 change = take_all(mm, slot, member);
+
+		if (change)
+			post(slot, MT_OP_OTHER, member, change);
+		space->final[member] = counter_sum(mm, member);
+	}
+	catch_up_mapped(mm, slot, end);
+	catch_up_tables(mm, slot, end);
+	space->final[MT_PAGE_TABLE] = mm->pgtables_bytes.counter;
+	space->final[MT_HUGETLB] = mm->hugetlb_usage.counter;
+	/* The kernel forgets these with the space and never takes them down. */
+	post(slot, end, MT_VIRTUAL, take_seen(space, MT_VIRTUAL, 0));
+	post(slot, end, MT_LOCKED, take_seen(space, MT_LOCKED, 0));
+	if (end == MT_OP_EXIT)
+		count_cause(slot, end);
+	bpf_map_delete_elem(&slot_of_mm, &key);
+	__sync_fetch_and_add(&generation, 1);
+	space->ended_by = end;
+	space->closed_ns = bpf_ktime_get_ns();
+	space->state = MT_SPACE_CLOSED;
+	return 0;
+}
+
+/* ---- its beginning ---- */
+
+static __always_inline void take_opening(struct mm_struct *mm, struct mt_space *space, __u32 slot,
+					 __s64 *balance)
+{
+	for (__u32 member = 0; member < MT_MEMBERS; member++)
+		balance[member] = take_all(mm, slot, member);
+	balance[MT_VIRTUAL] = take_seen(space, MT_VIRTUAL, mm->total_vm);
+	balance[MT_PAGE_TABLE] = take_seen(space, MT_PAGE_TABLE, mm->pgtables_bytes.counter);
+	balance[MT_LOCKED] = take_seen(space, MT_LOCKED, mm->locked_vm);
+	balance[MT_HUGETLB] = take_seen(space, MT_HUGETLB, mm->hugetlb_usage.counter);
+}
+
+/* What a newborn has is the first entry of its book; it opens at nothing. */
+static __always_inline void book_birth(struct mt_space *space, __u32 slot, __u32 operation)
+{
+	for (__u32 balance = 0; balance < MT_BALANCES; balance++) {
+		if (space->opening[balance])
+			post(slot, operation, balance, space->opening[balance]);
+		space->opening[balance] = 0;
+	}
+	count_cause(slot, operation);
+}
+
+/*
+ * Opens a book on an address space.  One that was there before opens with what it has; a
+ * newborn opens at nothing, and what it was born with is the first entry.
+ */
+static __noinline __u32 open_space(struct mm_struct *mm, struct task_struct *task, __u32 birth)
+{
+	struct mt_space *space;
+	__u64 key = (__u64)mm;
+	__u32 slot;
+
+	if (!mm || !task || !pid_of(task) || pid_of(task) == config.own_pid)
+		return 0;
+	slot = find_slot(mm);
+	if (slot && birth == MT_BORN_BEFORE)
+		return slot;
+	if (slot) /* its end was not seen: the mm_struct is recycled */
+		close_space(mm, task, slot);
+	slot = TAKE(fresh_slots, config.slots, free_slots);
+	space = space_at(slot);
+	if (!slot || !space) {
+		lost(MT_LOSS_SPACES);
+		return 0;
+	}
+	space->mm = key;
+	space->birth = birth;
+	space->serial = __sync_fetch_and_add(&next_serial, 1);
+	space->last_release = MT_OP_MUNMAP;
+	space->opened_ns = bpf_ktime_get_ns();
+	identify(space, task);
+	take_opening(mm, space, slot, space->opening);
+	space->peak_pages = space->opening[MT_FILE] + space->opening[MT_ANON] +
+			    space->opening[MT_SHMEM];
+	space->peak_ns = space->opened_ns;
+	if (birth != MT_BORN_BEFORE)
+		book_birth(space, slot, birth == MT_BORN_FORK ? MT_OP_FORK : MT_OP_EXEC);
+	space->state = MT_SPACE_OPEN;
+	if (bpf_map_update_elem(&slot_of_mm, &key, &slot, BPF_ANY)) {
+		lost(MT_LOSS_SPACES);
+		space->state = MT_SPACE_FREE;
+		space->mm = 0;
+		return 0;
+	}
+	__sync_fetch_and_add(&generation, 1);
+	return slot;
+}
+
+#endif

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What kind of mapping is at an address?  bpf_find_vma cannot be used with interrupts off
+ * (each call would put off an unlock), so the tree of mappings is walked by hand, under
+ * RCU, as the kernel's own lockless lookup does.
+ */
+#ifndef MEMTRACE_VMA_BPF_H
+#define MEMTRACE_VMA_BPF_H
+
+#include "bpf/compat.bpf.h"
+
+#define VM_SHARED 0x00000008
+#define MAPLE_DEPTH 8
+#define MAPLE_LEAF 1
+#define MAPLE_ARANGE 3
+
+#define META_END(type) ((__u8)load_u64(node + OFFSET(type, meta.end)))
+
+/* The child (or the mapping) that covers an address, in a node of 16 slots. */
+static __always_inline __u64 range_slot(__u64 address, __u64 node)
+{
+	__u64 pivots = node + OFFSET(maple_range_64, pivot);
+	__u32 last = load_u64(pivots + 14 * 8) ? 15 : META_END(maple_range_64), i;
+
+	for (i = 0; i < 15 && i < last; i++) {
+		if (load_u64(pivots + i * 8) >= address)
+			break;
+	}
+	return load_u64(node + OFFSET(maple_range_64, slot) + i * 8);
+}
+
+/* The same in a node of 10 slots, which the upper levels have. */
+static __always_inline __u64 arange_slot(__u64 address, __u64 node)
+{
+	__u64 pivots = node + OFFSET(maple_arange_64, pivot);
+	__u32 last = META_END(maple_arange_64), i;
+
+	for (i = 0; i < 9 && i < last; i++) {
+		if (load_u64(pivots + i * 8) >= address)
+			break;
+	}
+	return load_u64(node + OFFSET(maple_arange_64, slot) + i * 8);
+}
+
+static __always_inline __u64 flags_of(__u64 vma, __u64 address)
+{
+	if (load_u64(vma + OFFSET(vm_area_struct, vm_start)) > address ||
+	    load_u64(vma + OFFSET(vm_area_struct, vm_end)) <= address)
+		return 0;
+	return load_u64(vma + OFFSET(vm_area_struct, vm_flags));
+}
+
+/* Flags of the mapping at an address, 0 where there is none. */
+__noinline __u64 flags_in_tree(__u64 root, __u64 address)
+{
+	/* Bit 1 marks a node; its type is in bits 3 to 6, and it is 256-byte aligned. */
+	for (__u32 depth = 0; depth < MAPLE_DEPTH; depth++) {
+		__u32 type = root >> 3 & 15;
+		__u64 node = root & ~255ULL;
+
+		if ((root & 3) != 2 || root <= 4096)
+			break;
+		root = type == MAPLE_ARANGE ? arange_slot(address, node) :
+					      range_slot(address, node);
+		if (type <= MAPLE_LEAF)
+			break;
+	}
+	return root && !(root & 3) ? flags_of(root, address) : 0;
+}
+
+static __always_inline __u64 mapping_flags(struct mm_struct *mm, __u64 address)
+{
+	return flags_in_tree(load_u64((__u64)&mm->mm_mt.ma_root), address);
+}
+
+#endif

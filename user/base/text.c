@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What may be shown of text that comes from a traced process?  See text.h. */
+#include "user/base/text.h"
+
+#include "user/base/memory.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <wchar.h>
+
+/* Decodes one character; returns its bytes, 0 where they are no UTF-8 (RFC 3629). */
+static size_t decode(const unsigned char *at, size_t left, uint32_t *out)
+{
+	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	size_t length = at[0] < 0x80 ? 1 : at[0] >> 5 == 6 ? 2 : at[0] >> 4 == 14 ? 3 :
+			at[0] >> 3 == 30 ? 4 : 0;
+	uint32_t value;
+
+	if (!length || length > left)
+		return 0;
+	value = length == 1 ? at[0] : at[0] & (0x7f >> length);
+	for (size_t i = 1; i < length; i++) {
+		if (at[i] >> 6 != 2)
+			return 0;
+		value = value << 6 | (at[i] & 0x3f);
+	}
+	if (value < least[length] || value > 0x10ffff || (value >= 0xd800 && value < 0xe000))
+		return 0;
+	*out = value;
+	return length;
+}
+
+/* Would a terminal act on it, or show the text around it in another order? */
+static bool is_hidden(uint32_t c)
+{
+	return c < 0x20 || (c >= 0x7f && c < 0xa0) || (c >= 0x200b && c <= 0x200f) ||
+	       (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff;
+}
+
+static char *clean(const void *bytes, size_t count, bool for_terminal)
+{
+	const unsigned char *at = bytes, *end = at + count;
+	char *out = memory_new(count * 8 + 1, 1), *to = out;
+
+	while (at < end && *at) {
+		uint32_t c = 0;
+		size_t length = decode(at, end - at, &c);
+
+		if (!length) {
+			to = stpcpy(to, "\xef\xbf\xbd");
+			length = 1;
+		} else if (for_terminal && is_hidden(c)) {
+			to += sprintf(to, c < 0x100 ? "\\x%02x" : "\\u{%x}", c);
+		} else {
+			to = mempcpy(to, at, length);
+		}
+		at += length;
+	}
+	return out;
+}
+
+char *text_utf8(const void *bytes, size_t count)
+{
+	return clean(bytes, count, false);
+}
+
+char *text_printable(const void *bytes, size_t count)
+{
+	return clean(bytes, count, true);
+}
+
+size_t text_columns(const char *text)
+{
+	size_t columns = 0, left = strlen(text);
+
+	while (left) {
+		uint32_t c = 0;
+		size_t length = decode((const unsigned char *)text, left, &c);
+		int width = wcwidth((wchar_t)c);
+
+		columns += width > 0 ? width : 1;
+		text += length ? length : 1;
+		left -= length ? length : 1;
+	}
+	return columns;
+}
+
+char *text_bytes(char *out, size_t size, int64_t bytes, int sign)
+{
+	static const char units[][4] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
+	double value = bytes < 0 ? -(double)bytes : (double)bytes;
+	const char *mark = bytes < 0 ? "-" : sign && bytes ? "+" : "";
+	size_t unit = 0;
+
+	while (value >= 1024 && unit < 6) {
+		value /= 1024;
+		unit++;
+	}
+	/* 1023.96 would print as 1024.0 */
+	if (unit && value >= 1023.95 && unit < 6) {
+		value /= 1024;
+		unit++;
+	}
+	snprintf(out, size, "%s%.*f %s", mark, unit ? 1 : 0, value, units[unit]);
+	return out;
+}
+
+char *text_count(char *out, size_t size, uint64_t count)
+{
+	char digits[24];
+	size_t length = snprintf(digits, sizeof(digits), "%llu", (unsigned long long)count);
+	size_t at = 0;
+
+	for (size_t i = 0; i < length && at + 2 < size; i++) {
+		if (i && (length - i) % 3 == 0)
+			out[at++] = ',';
+		out[at++] = digits[i];
+	}
+	out[at] = 0;
+	return out;
+}
+
+char *text_duration(char *out, size_t size, uint64_t ns)
+{
+	if (ns < 1000)
+		snprintf(out, size, "%u ns", (unsigned)ns);
+	else if (ns < 1000000)
+		snprintf(out, size, "%.1f us", ns / 1e3);
+	else if (ns < 1000000000)
+		snprintf(out, size, "%.1f ms", ns / 1e6);
+	else if (ns < 120ULL * 1000000000)
+		snprintf(out, size, "%.2f s", ns / 1e9);
+	else
+		snprintf(out, size, "%llu min %02u s", (unsigned long long)(ns / 60000000000ULL),
+			 (unsigned)(ns / 1000000000 % 60));
+	return out;
+}

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-2.0
+/* memtrace check: what this kernel and these privileges allow, and how to get what is missing. */
+#include "user/cli/command.h"
+#include "user/cli/output.h"
+#include "user/collect/probe.h"
+
+#include <sys/utsname.h>
+
+static void write_probe(const struct probe *probe, FILE *out)
+{
+	fprintf(out, "  %-8s %s\n", probe->there ? "yes" : probe->required ? "MISSING" : "no",
+		probe->name);
+	if (!probe->there)
+		fprintf(out, "           without it: %s\n           to get it:  %s\n", probe->lost,
+			probe->remedy);
+}
+
+struct error *command_check(const struct options *options, int *status)
+{
+	size_t count, missing = 0;
+	const struct probe *all = probe_all(&count);
+	struct utsname names;
+	struct output output;
+
+	TRY(output_open(&output, options));
+	uname(&names);
+	fprintf(output.file, "Linux %s, %s\n\n", names.release, names.machine);
+	for (size_t i = 0; i < count; i++) {
+		write_probe(&all[i], output.file);
+		missing += all[i].required && !all[i].there;
+	}
+	fprintf(output.file, missing ? "\nmemtrace cannot follow memory here.\n" :
+				       "\nmemtrace works here.\n");
+	*status = missing ? 1 : 0;
+	return output_close(&output);
+}

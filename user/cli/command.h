@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The commands: each does what was asked and says what the program is to end with. */
+#ifndef MEMTRACE_CLI_COMMAND_H
+#define MEMTRACE_CLI_COMMAND_H
+
+#include "user/cli/options.h"
+
+struct error *command_capture(const struct options *options, int *status);
+struct error *command_report(const struct options *options, int *status);
+struct error *command_check(const struct options *options, int *status);
+
+#endif

@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What did the user ask for?  See options.h. */
+#include "user/cli/options.h"
+
+#include "user/base/memory.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define USAGE 2
+#define LIMIT_DEFAULT 20
+
+struct option_row {
+	const char *name;
+	char letter; /* 0: none */
+	const char *argument; /* NULL: takes none */
+	struct error *(*set)(struct options *options, const char *text);
+	const char *help;
+};
+
+#define usage(...) error_status(USAGE, 0, __VA_ARGS__)
+
+/* ---- values ---- */
+
+static struct error *read_seconds(const char *text, const char *name, double *out)
+{
+	char *end;
+	double seconds;
+
+	errno = 0;
+	seconds = strtod(text, &end);
+	if (end == text || *end || errno || !(seconds > 0) || seconds > 1e9)
+		return usage("%s takes seconds above 0, not '%s'", name, text);
+	*out = seconds;
+	return NULL;
+}
+
+static struct error *set_duration(struct options *options, const char *text)
+{
+	return read_seconds(text, "--duration", &options->duration);
+}
+
+static struct error *set_interval(struct options *options, const char *text)
+{
+	return read_seconds(text, "--interval", &options->interval);
+}
+
+static struct error *set_limit(struct options *options, const char *text)
+{
+	char *end;
+	unsigned long limit;
+
+	errno = 0;
+	limit = strtoul(text, &end, 10);
+	if (*text < '0' || *text > '9' || *end || errno || limit > UINT_MAX)
+		return usage("--limit takes a number of rows, not '%s'", text);
+	options->limit = limit;
+	return NULL;
+}
+
+static struct error *set_pids(struct options *options, const char *text)
+{
+	const char *at = text;
+
+	while (true) {
+		char *end;
+		long pid;
+
+		errno = 0;
+		pid = strtol(at, &end, 10);
+		if (*at < '0' || *at > '9' || errno || pid < 1 || pid > INT_MAX ||
+		    (*end && *end != ','))
+			return usage("-p takes pids separated by commas, not '%s'", text);
+		options->pids = memory_grow(options->pids, options->pid_count, sizeof(pid_t));
+		options->pids[options->pid_count++] = pid;
+		if (!*end)
+			return NULL;
+		at = end + 1;
+	}
+}
+
+static struct error *set_format(struct options *options, const char *text)
+{
+	options->format = report_find(text);
+	if (!options->format)
+		return usage("no format '%s' in this version: it has %s", text,
+				    report_names());
+	return NULL;
+}
+
+static struct error *set_calls(struct options *options, const char *text)
+{
+	if (strcmp(text, "on") && strcmp(text, "off"))
+		return usage("--calls is on or off, not '%s'", text);
+	options->calls = !strcmp(text, "on");
+	return NULL;
+}
+
+static struct error *set_all(struct options *options, const char *text)
+{
+	(void)text;
+	options->all = true;
+	return NULL;
+}
+
+static struct error *set_output(struct options *options, const char *text)
+{
+	options->output = strcmp(text, "-") ? text : NULL;
+	return NULL;
+}
+
+static struct error *set_write(struct options *options, const char *text)
+{
+	options->write = text;
+	return NULL;
+}
+
+static struct error *set_cgroup(struct options *options, const char *text)
+{
+	options->cgroup = text;
+	return NULL;
+}
+
+static struct error *set_no_children(struct options *options, const char *text)
+{
+	(void)text;
+	options->children = false;
+	return NULL;
+}
+
+static struct error *set_strict(struct options *options, const char *text)
+{
+	(void)text;
+	options->strict = true;
+	return NULL;
+}
+
+static struct error *set_quiet(struct options *options, const char *text)
+{
+	(void)text;
+	options->quiet = true;
+	return NULL;
+}
+
+static struct error *set_verbose(struct options *options, const char *text)
+{
+	(void)text;
+	options->verbose = true;
+	return NULL;
+}
+
+static struct error *set_help(struct options *options, const char *text)
+{
+	(void)text;
+	options->command = COMMAND_HELP;
+	return NULL;
+}
+
+static struct error *set_version(struct options *options, const char *text)
+{
+	(void)text;
+	options->command = COMMAND_VERSION;
+	return NULL;
+}
+
+static const struct option_row rows[] = {
+	{ "pid", 'p', "PID[,PID...]", set_pids,
+	  "follow these processes, and the children they make from now on" },
+	{ "all", 'a', NULL, set_all, "follow every process, and every one that is born" },
+	{ "cgroup", 0, "PATH", set_cgroup,
+	  "follow what is in this cgroup, and what enters it" },
+	{ "no-children", 0, NULL, set_no_children, "do not follow children" },
+	{ "duration", 'd', "SECONDS", set_duration, "stop after that long (decimals allowed)" },
+	{ "interval", 'i', "SECONDS", set_interval,
+	  "a short report each interval, then the full one at the end" },
+	{ "calls", 0, "on|off", set_calls,
+	  "follow each memory call: failed ones, sizes asked, time inside; costs every system "
+	  "call of the machine about 0.1 us (default: on, with -a and --cgroup off)" },
+	{ "format", 'f', "FORMAT", set_format, "text (default), json or openmetrics" },
+	{ "output", 'o', "FILE", set_output, "write the report there, not to standard output" },
+	{ "write", 'w', "FILE", set_write, "save the capture, for memtrace report" },
+	{ "limit", 0, "N", set_limit, "at most N rows in each table of the text report (20)" },
+	{ "strict", 0, NULL, set_strict, "exit with status 3 if anything was lost" },
+	{ "quiet", 'q', NULL, set_quiet, "no status line" },
+	{ "verbose", 'v', NULL, set_verbose, "what libbpf has to say, too" },
+	{ "help", 'h', NULL, set_help, "this text" },
+	{ "version", 'V', NULL, set_version, "the version" },
+};
+
+#define ROWS (sizeof(rows) / sizeof(rows[0]))
+
+/* ---- parsing ---- */
+
+static struct error *parse_rows(struct options *options, int count, char **words)
+{
+	struct option longs[ROWS + 1] = { { 0 } };
+	char shorts[2 * ROWS + 4] = "+:", *at = shorts + 2;
+	int found, index;
+
+	for (size_t i = 0; i < ROWS; i++) {
+		longs[i] = (struct option){ rows[i].name, rows[i].argument != NULL, NULL,
+					    1000 + (int)i };
+		if (rows[i].letter)
+			*at++ = rows[i].letter;
+		if (rows[i].letter && rows[i].argument)
+			*at++ = ':';
+	}
+	optind = 1;
+	opterr = 0;
+	while ((found = getopt_long(count, words, shorts, longs, NULL)) != -1) {
+		if (found == ':')
+			return usage("%s needs an argument", words[optind - 1]);
+		if (found == '?')
+			return usage("no option %s in this version", words[optind - 1]);
+		for (index = 0; found < 1000 && rows[index].letter != found; index++)
+			;
+		TRY(rows[found < 1000 ? index : found - 1000].set(options, optarg));
+	}
+	return NULL;
+}
+
+/* Exactly one of the ways to say whom to follow. */
+static struct error *check_targets(const struct options *options)
+{
+	int ways = (options->pid_count > 0) + (options->run != NULL) +
+		   (options->all || options->cgroup);
+
+	if (!ways)
+		return usage("whom to follow?  -p PID, -a, --cgroup PATH or -- COMMAND (see --help)");
+	if (ways > 1)
+		return usage("-p, -a (or --cgroup) and -- COMMAND exclude each other");
+	return NULL;
+}
+
+static struct error *parse_command(struct options *options, int count, char **words)
+{
+	if (count > 1 && !strcmp(words[1], "report"))
+		options->command = COMMAND_REPORT;
+	else if (count > 1 && !strcmp(words[1], "check"))
+		options->command = COMMAND_CHECK;
+	if (options->command != COMMAND_CAPTURE)
+		count--, words++;
+	TRY(parse_rows(options, count, words));
+	words += optind;
+	count -= optind;
+	switch (options->command) {
+	case COMMAND_REPORT:
+		if (count != 1)
+			return usage("memtrace report takes one capture FILE");
+		options->file = words[0];
+		return NULL;
+	case COMMAND_CAPTURE:
+		options->run = count ? words : NULL;
+		return check_targets(options);
+	default:
+		return NULL;
+	}
+}
+
+struct error *options_parse(struct options *options, int count, char **words)
+{
+	*options = (struct options){
+		.children = true,
+		.calls = -1,
+		.limit = LIMIT_DEFAULT,
+		.format = report_find("text"),
+	};
+	TRY(parse_command(options, count, words));
+	if (options->calls < 0)
+		options->calls = !(options->all || options->cgroup);
+	return NULL;
+}
+
+void options_free(struct options *options)
+{
+	free(options->pids);
+}
+
+/* ---- what is made of the table ---- */
+
+static const char *const synopses[][2] = {
+	{ "memtrace [OPTIONS] -p PID[,PID...]", "follow running processes" },
+	{ "memtrace [OPTIONS] -- COMMAND [ARG...]", "run a command and follow it" },
+	{ "memtrace [OPTIONS] -a", "follow the whole system" },
+	{ "memtrace report [OPTIONS] FILE", "any report again from a saved capture" },
+	{ "memtrace check", "what this kernel and these privileges allow" },
+};
+
+/* Words of a text, filled into lines from a column on. */
+static void put_filled(FILE *out, const char *text, int column, int width)
+{
+	int at = column;
+
+	while (*text) {
+		int length = strcspn(text, " ");
+
+		if (at > column && at + 1 + length > width) {
+			fprintf(out, "\n%*s", column, "");
+			at = column;
+		} else if (at > column) {
+			fputc(' ', out);
+			at++;
+		}
+		fprintf(out, "%.*s", length, text);
+		at += length;
+		text += length + strspn(text + length, " ");
+	}
+	fputc('\n', out);
+}
+
+void options_help(FILE *out)
+{
+	fputs("Where a process's memory really is: allocated, touched, given back, by whom.\n\n",
+	      out);
+	for (size_t i = 0; i < sizeof(synopses) / sizeof(synopses[0]); i++)
+		fprintf(out, "  %-40s %s\n", synopses[i][0], synopses[i][1]);
+	fputc('\n', out);
+	for (size_t i = 0; i < ROWS; i++) {
+		char name[64];
+
+		snprintf(name, sizeof(name), "--%s%s%s", rows[i].name, rows[i].argument ? " " : "",
+			 rows[i].argument ? rows[i].argument : "");
+		fprintf(out, "  %c%c%c %-22s ", rows[i].letter ? '-' : ' ',
+			rows[i].letter ? rows[i].letter : ' ', rows[i].letter ? ',' : ' ', name);
+		put_filled(out, rows[i].help, 29, 80);
+	}
+	fputs("\nCtrl-C, SIGTERM, -d and the target's own end stop the capture and give the\n"
+	      "report; a second Ctrl-C kills.  The manual: man memtrace\n", out);
+}
+
+void options_manual(FILE *out)
+{
+	for (size_t i = 0; i < ROWS; i++) {
+		fputs(".It ", out);
+		if (rows[i].letter)
+			fprintf(out, "Fl %c , ", rows[i].letter);
+		fprintf(out, "Fl Fl %s", rows[i].name);
+		if (rows[i].argument)
+			fprintf(out, " Ar %s", rows[i].argument);
+		fprintf(out, "\n%s.\n", rows[i].help);
+	}
+}
+
+void options_completion(FILE *out)
+{
+	fputs("# bash completion for memtrace; made from its table of options\n"
+	      "_memtrace()\n{\n"
+	      "\tlocal word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}\n"
+	      "\tcase $before in\n"
+	      "\t-p|--pid) COMPREPLY=($(compgen -W \"$(ps -eo pid=)\" -- \"$word\")); return;;\n"
+	      "\t-f|--format) COMPREPLY=($(compgen -W 'text json openmetrics' -- \"$word\")); "
+	      "return;;\n"
+	      "\t--calls) COMPREPLY=($(compgen -W 'on off' -- \"$word\")); return;;\n"
+	      "\t-o|--output|-w|--write|report) COMPREPLY=($(compgen -f -- \"$word\")); return;;\n"
+	      "\t--cgroup) COMPREPLY=($(compgen -d -- \"$word\")); return;;\n"
+	      "\t--) COMPREPLY=($(compgen -c -- \"$word\")); return;;\n"
+	      "\tesac\n"
+	      "\tCOMPREPLY=($(compgen -W 'report check", out);
+	for (size_t i = 0; i < ROWS; i++) {
+		if (rows[i].letter)
+			fprintf(out, " -%c", rows[i].letter);
+		fprintf(out, " --%s", rows[i].name);
+	}
+	fputs("' -- \"$word\"))\n}\ncomplete -F _memtrace memtrace\n", out);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What did the user ask for?  One table of options: parsing, --help, the man page's list and
+ * the shell's completion all come from it. */
+#ifndef MEMTRACE_CLI_OPTIONS_H
+#define MEMTRACE_CLI_OPTIONS_H
+
+#include "user/base/error.h"
+#include "user/report/report.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+enum command {
+	COMMAND_CAPTURE,
+	COMMAND_REPORT,
+	COMMAND_CHECK,
+	COMMAND_HELP,
+	COMMAND_VERSION,
+};
+
+struct options {
+	enum command command;
+	pid_t *pids;
+	size_t pid_count;
+	char **run;	   /* the command to run, NULL: none */
+	bool all;
+	const char *cgroup;
+	bool children;
+	int calls; /* 1 on, 0 off, -1 as the mode has it */
+	double duration; /* seconds, 0: until something ends it */
+	double interval; /* seconds, 0: none */
+	const struct report_format *format;
+	const char *output; /* NULL: standard output */
+	const char *write;  /* capture to save, NULL: none */
+	const char *file;   /* capture to report */
+	unsigned int limit;
+	bool strict;
+	bool quiet;
+	bool verbose;
+};
+
+/* Fills in what the words of the command line say; errors have status 2. */
+struct error *options_parse(struct options *options, int count, char **words);
+void options_free(struct options *options);
+
+void options_help(FILE *out);
+
+/* For the man page (mdoc) and for bash: see generate.c. */
+void options_manual(FILE *out);
+void options_completion(FILE *out);
+
+#endif

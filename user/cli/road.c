@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * kernel event -> BPF program -> map -> snapshot -> model -> report: the second half of it.
+ * The first half is collector_finish() or capture_load().
+ */
+#include "user/cli/road.h"
+
+#define LOST 3
+
+struct error *road_walk(const Mt__Capture *capture, const struct options *options,
+			struct output *output)
+{
+	struct model model;
+	struct error *error;
+
+	model_build(&model, capture);
+	error = options->format->write(&model, &output->report, output->file);
+	model_free(&model);
+	return error;
+}
+
+int road_status(const Mt__Capture *capture, const struct options *options)
+{
+	struct model model;
+	bool lost;
+
+	model_build(&model, capture);
+	lost = model.has_losses;
+	model_free(&model);
+	return options->strict && lost ? LOST : 0;
+}

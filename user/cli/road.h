@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The way from a capture to a report, the same for all commands. */
+#ifndef MEMTRACE_CLI_ROAD_H
+#define MEMTRACE_CLI_ROAD_H
+
+#include "user/cli/output.h"
+
+/* Builds the model of a capture and writes the report that was asked for. */
+struct error *road_walk(const Mt__Capture *capture, const struct options *options,
+			struct output *output);
+
+/* Exit status of a report that was made: 3 with --strict if anything was lost. */
+int road_status(const Mt__Capture *capture, const struct options *options);
+
+#endif

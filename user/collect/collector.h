@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* How is a capture taken?  All that cli/ needs to know of this folder. */
+#ifndef MEMTRACE_COLLECT_COLLECTOR_H
+#define MEMTRACE_COLLECT_COLLECTOR_H
+
+#include "build/capture.pb-c.h"
+#include "user/base/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct collector;
+
+struct collector_options {
+	const pid_t *pids; /* attach to these ... */
+	size_t pid_count;
+	char *const *command; /* ... or run this, ... */
+	bool system;	      /* ... or follow everything, ... */
+	const char *cgroup;   /* ... or what is in this cgroup */
+	bool children;
+	bool calls;
+	bool verbose;
+};
+
+/* The state of a running capture, for the status line. */
+struct collector_status {
+	uint64_t elapsed_ns;
+	uint64_t events;
+	uint64_t resident_bytes;
+	uint32_t processes;
+};
+
+/* Checks the targets, and makes the process of the command: call it before handling signals. */
+struct error *collector_new(const struct collector_options *options, struct collector **out);
+
+/* Loads, attaches, opens the books, lets the command go: counting when it returns. */
+struct error *collector_start(struct collector *collector);
+
+/* Descriptors to poll for: events of the kernel side, and the end of each target.  Returns
+ * their number, at most `room`. */
+size_t collector_descriptors(const struct collector *collector, int *descriptors, size_t room);
+
+/* Takes in what has happened: whenever a descriptor is readable, and ten times a second. */
+void collector_tick(struct collector *collector);
+
+/* All targets have ended. */
+bool collector_ended(const struct collector *collector);
+
+struct collector_status collector_status(const struct collector *collector);
+
+/* Adds an interval to the capture to be: what moved since the last one.  The capture that it
+ * comes with has the names that its rows refer to; both stay the collector's. */
+struct error *collector_interval(struct collector *collector, const Mt__Capture **names,
+				 const Mt__Interval **interval);
+
+/* Ends the capture, detaches, and hands it over: mt__capture__free_unpacked() frees it. */
+struct error *collector_finish(struct collector *collector, Mt__Capture **capture);
+
+/* The command's process, 0 where there is none; its end; its status as the shell has it. */
+pid_t collector_child(const struct collector *collector);
+bool collector_child_ended(struct collector *collector);
+int collector_child_wait(struct collector *collector);
+
+void collector_free(struct collector *collector);
+
+#endif

@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What of memtrace runs in the kernel, and how is it reached?  See kernel.h. */
+#include "user/collect/kernel.h"
+
+#include "build/memtrace.skel.h"
+#include "user/base/cleanup.h"
+#include "user/collect/probe.h"
+#include "user/collect/self.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define SLOTS_LEAST 1024
+#define BLOCKS_A_BOOK 4	      /* histograms of a process; those that calls need included */
+#define MAPPINGS_MOST 16384
+
+static bool verbose;
+
+static int print_libbpf(enum libbpf_print_level level, const char *format, va_list arguments)
+{
+	if (level == LIBBPF_DEBUG || !verbose)
+		return 0;
+	return vfprintf(stderr, format, arguments);
+}
+
+/* ---- sizes ---- */
+
+static __u32 processes_alive(void)
+{
+	cleanup_closedir DIR *proc = opendir("/proc");
+	const struct dirent *entry;
+	__u32 count = 0;
+
+	while (proc && (entry = readdir(proc)))
+		count += entry->d_name[0] >= '1' && entry->d_name[0] <= '9';
+	return count;
+}
+
+static void choose_sizes(struct kernel *kernel, const struct kernel_options *options)
+{
+	__u32 alive = options->follow_all || options->cgroup_id ? processes_alive() : 0;
+
+	kernel->slots = SLOTS_LEAST + alive + alive / 4;
+	/* Most processes of a machine move nothing: they need no book. */
+	kernel->book_count = SLOTS_LEAST + alive / 2;
+	kernel->blocks = MT_BLOCKS_SHARED +
+			 kernel->book_count * (options->calls ? BLOCKS_A_BOOK : 1);
+	kernel->calls = options->calls;
+	kernel->cpus = libbpf_num_possible_cpus();
+	kernel->page_bytes = sysconf(_SC_PAGESIZE);
+}
+
+static void set_sizes(struct kernel *kernel)
+{
+	struct memtrace_bpf *skeleton = kernel->skeleton;
+	const struct {
+		struct bpf_map *map;
+		__u32 entries;
+	} sizes[] = {
+		{ skeleton->maps.slot_of_mm, kernel->slots },
+		{ skeleton->maps.spaces, kernel->slots },
+		{ skeleton->maps.books, kernel->book_count },
+		{ skeleton->maps.lanes, kernel->slots * kernel->cpus },
+		{ skeleton->maps.hists, kernel->blocks },
+		{ skeleton->maps.free_slots, kernel->slots },
+		{ skeleton->maps.free_books, kernel->book_count },
+		{ skeleton->maps.free_blocks, kernel->blocks },
+		{ skeleton->maps.mappings, kernel->calls ? MAPPINGS_MOST : 1 },
+	};
+
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+		bpf_map__set_max_entries(sizes[i].map, sizes[i].entries);
+}
+
+/* ---- loading ---- */
+
+static struct error *configure(struct kernel *kernel, const struct kernel_options *options)
+{
+	struct mt_config config = {
+		.cpus = kernel->cpus,
+		.slots = kernel->slots,
+		.books = kernel->book_count,
+		.blocks = kernel->blocks,
+		.batch = kernel->cpus * 2 > 32 ? kernel->cpus * 2 : 32,
+		.follow_all = options->follow_all,
+		.follow_children = options->follow_children,
+		.calls = options->calls,
+		.page_bytes = kernel->page_bytes,
+		.preemptible_locks = probe_preempt_rt(),
+		.cgroup_v1 = self_memory_cgroup_v1(),
+		.own_pid = getpid(),
+		.cgroup_id = options->cgroup_id,
+	};
+
+	if (kernel->cpus > MT_CPUS)
+		return error_new(0, "this machine has %u CPUs, memtrace counts on %u at the most",
+				 kernel->cpus, MT_CPUS);
+	memcpy((void *)&kernel->skeleton->rodata->config, &config, sizeof(config));
+	return NULL;
+}
+
+static void choose_programs(struct kernel *kernel, const struct kernel_options *options)
+{
+	struct memtrace_bpf *skeleton = kernel->skeleton;
+
+	bpf_program__set_autoload(skeleton->progs.mt_sys_enter, options->calls);
+	bpf_program__set_autoload(skeleton->progs.mt_sys_exit, options->calls);
+	bpf_program__set_autoload(skeleton->progs.mt_enter_cgroup, options->cgroup_id != 0);
+}
+
+static struct error *map_array(struct bpf_map *map, void *out)
+{
+	size_t bytes = (size_t)bpf_map__value_size(map) * bpf_map__max_entries(map);
+	size_t page = sysconf(_SC_PAGESIZE);
+	void *at = mmap(NULL, (bytes + page - 1) / page * page, PROT_READ | PROT_WRITE, MAP_SHARED,
+			bpf_map__fd(map), 0);
+
+	if (at == MAP_FAILED)
+		return error_new(errno, "cannot map the kernel side's %s", bpf_map__name(map));
+	*(void **)out = at;
+	return NULL;
+}
+
+static struct error *map_arrays(struct kernel *kernel)
+{
+	struct memtrace_bpf *skeleton = kernel->skeleton;
+
+	TRY(map_array(skeleton->maps.spaces, &kernel->spaces));
+	TRY(map_array(skeleton->maps.books, &kernel->books));
+	TRY(map_array(skeleton->maps.lanes, &kernel->lanes));
+	TRY(map_array(skeleton->maps.hists, &kernel->hists));
+	return map_array(skeleton->maps.filter, &kernel->filter);
+}
+
+/* Runs the program that looks for what the others rely on: see bpf/setup.c. */
+static struct error *find_cpus(struct kernel *kernel)
+{
+	struct bpf_test_run_opts run = { .sz = sizeof(run) };
+
+	if (bpf_prog_test_run_opts(bpf_program__fd(kernel->skeleton->progs.mt_setup), &run))
+		return error_new(errno, "cannot find the kernel's per-CPU memory");
+	if (!kernel->skeleton->bss->cpu_state[0].offset)
+		return error_new(0, "this kernel hides its per-CPU memory: the counters cannot "
+				    "be read");
+	return NULL;
+}
+
+static int take_event(void *context, void *data, size_t bytes)
+{
+	const struct kernel *kernel = context;
+
+	if (bytes >= sizeof(struct mt_event))
+		kernel->event(kernel->event_context, data, bytes);
+	return 0;
+}
+
+static struct error *open_ring(struct kernel *kernel, kernel_event event, void *context)
+{
+	kernel->event = event;
+	kernel->event_context = context;
+	kernel->ring = ring_buffer__new(bpf_map__fd(kernel->skeleton->maps.events), take_event,
+					kernel, NULL);
+	return kernel->ring ? NULL : error_new(errno, "cannot open the ring buffer of events");
+}
+
+struct error *kernel_load(struct kernel *kernel, const struct kernel_options *options,
+			  kernel_event event, void *context)
+{
+	verbose = options->verbose;
+	libbpf_set_print(print_libbpf);
+	kernel->skeleton = memtrace_bpf__open();
+	if (!kernel->skeleton)
+		return error_new(errno, "cannot open the kernel side");
+	choose_sizes(kernel, options);
+	TRY(configure(kernel, options));
+	set_sizes(kernel);
+	choose_programs(kernel, options);
+	if (memtrace_bpf__load(kernel->skeleton))
+		return probe_why_not_loaded(errno);
+	TRY(map_arrays(kernel));
+	TRY(find_cpus(kernel));
+	return open_ring(kernel, event, context);
+}
+
+struct error *kernel_attach(struct kernel *kernel)
+{
+	if (memtrace_bpf__attach(kernel->skeleton))
+		return error_new(errno, "cannot attach the programs (`memtrace check` tells more)");
+	kernel->reader = kernel->skeleton->links.mt_read;
+	return NULL;
+}
+
+void kernel_detach(struct kernel *kernel)
+{
+	if (kernel->skeleton)
+		memtrace_bpf__detach(kernel->skeleton);
+	kernel->reader = NULL;
+}
+
+static void unmap_array(const struct bpf_map *map, void *at)
+{
+	size_t bytes = (size_t)bpf_map__value_size(map) * bpf_map__max_entries(map);
+	size_t page = sysconf(_SC_PAGESIZE);
+
+	if (at)
+		munmap(at, (bytes + page - 1) / page * page);
+}
+
+void kernel_free(struct kernel *kernel)
+{
+	ring_buffer__free(kernel->ring);
+	if (kernel->skeleton) {
+		unmap_array(kernel->skeleton->maps.spaces, kernel->spaces);
+		unmap_array(kernel->skeleton->maps.books, kernel->books);
+		unmap_array(kernel->skeleton->maps.lanes, kernel->lanes);
+		unmap_array(kernel->skeleton->maps.hists, kernel->hists);
+		unmap_array(kernel->skeleton->maps.filter, kernel->filter);
+	}
+	memtrace_bpf__destroy(kernel->skeleton);
+	memset(kernel, 0, sizeof(*kernel));
+}
+
+/* ---- use ---- */
+
+struct error *kernel_follow(struct kernel *kernel, __u32 pid, bool open)
+{
+	cleanup_close int fd = -1;
+	char buffer[64];
+	ssize_t got;
+
+	kernel->skeleton->bss->request = open ? MT_REQUEST_OPEN : MT_REQUEST_FOLLOW;
+	kernel->skeleton->bss->request_pid = pid;
+	fd = bpf_iter_create(bpf_link__fd(kernel->reader));
+	if (fd < 0)
+		return error_new(errno, "cannot walk the tasks");
+	do
+		got = read(fd, buffer, sizeof(buffer));
+	while (got > 0 || (got < 0 && (errno == EINTR || errno == EAGAIN)));
+	return got < 0 ? error_new(errno, "cannot walk the tasks") : NULL;
+}
+
+int kernel_poll(struct kernel *kernel)
+{
+	return ring_buffer__consume(kernel->ring);
+}
+
+int kernel_poll_fd(const struct kernel *kernel)
+{
+	return ring_buffer__epoll_fd(kernel->ring);
+}
+
+static void give_back(struct bpf_map *map, __u32 number)
+{
+	bpf_map_update_elem(bpf_map__fd(map), NULL, &number, BPF_ANY);
+}
+
+void kernel_recycle(struct kernel *kernel, __u32 slot)
+{
+	struct memtrace_bpf *skeleton = kernel->skeleton;
+	struct mt_space *space = &kernel->spaces[slot];
+
+	for (size_t i = 0; i < MT_HISTOGRAMS; i++) {
+		__u32 block = space->hist[i];
+
+		if (block < MT_BLOCKS_SHARED || block >= kernel->blocks)
+			continue;
+		memset(&kernel->hists[block], 0, sizeof(kernel->hists[block]));
+		give_back(skeleton->maps.free_blocks, block);
+	}
+	if (space->book && space->book < kernel->book_count) {
+		memset(&kernel->books[space->book], 0, sizeof(kernel->books[0]));
+		give_back(skeleton->maps.free_books, space->book);
+	}
+	for (__u32 cpu = 0; cpu < kernel->cpus; cpu++)
+		memset(&kernel->lanes[(size_t)cpu * kernel->slots + slot], 0,
+		       sizeof(kernel->lanes[0]));
+	memset(space, 0, sizeof(*space));
+	give_back(skeleton->maps.free_slots, slot);
+}
+
+__u32 kernel_used_slots(const struct kernel *kernel)
+{
+	__u32 used = kernel->skeleton->data->fresh_slots;
+
+	return used < kernel->slots ? used : kernel->slots;
+}
+
+uint64_t kernel_losses(const struct kernel *kernel, enum mt_loss cause)
+{
+	return kernel->skeleton->bss->losses[cause];
+}
+
+static uint64_t map_bytes(int fd)
+{
+	char path[64], line[128];
+	cleanup_fclose FILE *file = NULL;
+	unsigned long long bytes = 0;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	file = fopen(path, "re");
+	while (file && fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "memlock: %llu", &bytes) == 1)
+			break;
+	}
+	return bytes;
+}
+
+uint64_t kernel_bytes(const struct kernel *kernel)
+{
+	struct bpf_map *map;
+	uint64_t bytes = 0;
+
+	bpf_object__for_each_map(map, kernel->skeleton->obj)
+		bytes += map_bytes(bpf_map__fd(map));
+	return bytes;
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What of memtrace runs in the kernel, and how is it reached?  Loads the programs, attaches
+ * them, and maps their arrays; nothing is pinned, so that it all goes when we do.
+ */
+#ifndef MEMTRACE_COLLECT_KERNEL_H
+#define MEMTRACE_COLLECT_KERNEL_H
+
+#include "bpf/abi.h"
+#include "user/base/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct kernel_options {
+	bool follow_all;
+	bool follow_children;
+	bool calls;
+	bool verbose;
+	uint64_t cgroup_id; /* 0: none */
+};
+
+/* Called with each event of the kernel side, in order. */
+typedef void (*kernel_event)(void *context, const struct mt_event *event, size_t bytes);
+
+struct kernel {
+	struct memtrace_bpf *skeleton;
+	struct ring_buffer *ring;
+	struct bpf_link *reader;
+	/* Maps of the kernel side, shared with it. */
+	struct mt_space *spaces;
+	struct mt_book *books;
+	struct mt_lane *lanes;
+	struct mt_hist *hists;
+	__u32 *filter;
+	__u32 slots, book_count, blocks, cpus;
+	__u32 page_bytes;
+	__u32 stale; /* mappings that closed spaces left untouched */
+	bool calls;
+	kernel_event event;
+	void *event_context;
+};
+
+struct error *kernel_load(struct kernel *kernel, const struct kernel_options *options,
+			  kernel_event event, void *context);
+struct error *kernel_attach(struct kernel *kernel);
+
+/* Stops counting at once; the maps stay readable until kernel_free(). */
+void kernel_detach(struct kernel *kernel);
+void kernel_free(struct kernel *kernel);
+
+/* Follows a process: its threads are marked, and with `open` a book is opened on what it has.
+ * pid 0: all processes. */
+struct error *kernel_follow(struct kernel *kernel, __u32 pid, bool open);
+
+/* Hands over the events that wait.  Returns how many there were. */
+int kernel_poll(struct kernel *kernel);
+
+/* Becomes readable when events wait. */
+int kernel_poll_fd(const struct kernel *kernel);
+
+/* Gives back a closed slot with its book and blocks, zeroed. */
+void kernel_recycle(struct kernel *kernel, __u32 slot);
+
+/* Slots below this number are or were in use. */
+__u32 kernel_used_slots(const struct kernel *kernel);
+
+/* What could not be counted so far, by cause. */
+uint64_t kernel_losses(const struct kernel *kernel, enum mt_loss cause);
+
+/* Memory that the maps take in the kernel, in bytes. */
+uint64_t kernel_bytes(const struct kernel *kernel);
+
+#endif

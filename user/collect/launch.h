@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* How is a command started so that nothing of it is missed?  It waits until all is attached. */
+#ifndef MEMTRACE_COLLECT_LAUNCH_H
+#define MEMTRACE_COLLECT_LAUNCH_H
+
+#include "user/base/error.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct launch {
+	pid_t pid;   /* 0: none */
+	int pidfd;   /* readable at its end */
+	int go;	     /* closed without a byte: never mind */
+	int failure; /* the errno of exec comes here, if it fails */
+	bool ended;
+	int wait_status; /* as wait() has it */
+};
+
+/* Makes the process, which waits to be let go.  It keeps the signal mask and dispositions of
+ * this moment: to be called before ours are set. */
+struct error *launch_prepare(struct launch *launch, char *const *command);
+
+/* Lets it become the command.  Exit status of the error: 126 cannot be run, 127 not found. */
+struct error *launch_go(struct launch *launch, const char *name);
+
+/* Notices its end, without waiting for it.  True if it has ended. */
+bool launch_poll(struct launch *launch);
+
+/* Waits for its end. */
+void launch_wait(struct launch *launch);
+
+/* What memtrace has to end with: its status, or 128 + the signal. */
+int launch_status(const struct launch *launch);
+
+/* A process that still waits ends now; one that runs is left alone. */
+void launch_free(struct launch *launch);
+
+#endif

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What do this kernel and these privileges allow?  See probe.h. */
+#include "user/collect/probe.h"
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <cap-ng.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define BTF_PATH "/sys/kernel/btf/vmlinux"
+
+/* Where CAP_SYS_ADMIN is, CAP_BPF and CAP_PERFMON are not asked for. */
+static bool has_capability(unsigned int capability)
+{
+	capng_get_caps_process();
+	return capng_have_capability(CAPNG_EFFECTIVE, capability);
+}
+
+static bool has_bpf_capability(unsigned int capability)
+{
+	return has_capability(capability) || has_capability(CAP_SYS_ADMIN);
+}
+
+static bool has_event(const struct btf *btf, const char *event)
+{
+	char name[128];
+
+	snprintf(name, sizeof(name), "btf_trace_%s", event);
+	return btf && btf__find_by_name_kind(btf, name, BTF_KIND_TYPEDEF) > 0;
+}
+
+static bool has_function(const struct btf *btf, const char *name)
+{
+	return btf && btf__find_by_name_kind(btf, name, BTF_KIND_FUNC) > 0;
+}
+
+/* Since 6.2 the RSS counters are per-CPU; the type of mm_struct.rss_stat says so. */
+static bool has_percpu_counters(const struct btf *btf)
+{
+	return btf && btf__find_by_name_kind(btf, "mm_rss_stat", BTF_KIND_STRUCT) <= 0;
+}
+
+/* sched_process_exit got its second argument when it moved before exit_mm(). */
+static bool has_early_exit(const struct btf *btf)
+{
+	int id = btf ? btf__find_by_name_kind(btf, "btf_trace_sched_process_exit",
+					      BTF_KIND_TYPEDEF) : -1;
+	const struct btf_type *type = id > 0 ? btf__type_by_id(btf, id) : NULL;
+
+	if (type)
+		type = btf__type_by_id(btf, type->type); /* pointer */
+	if (type)
+		type = btf__type_by_id(btf, type->type); /* function */
+	return type && btf_is_func_proto(type) && btf_vlen(type) == 3; /* with its context */
+}
+
+enum {
+	PROBE_BTF,
+	PROBE_CAP_BPF,
+	PROBE_CAP_PERFMON,
+	PROBE_RSS_STAT,
+	PROBE_COUNTERS,
+	PROBE_FAULT_USER,
+	PROBE_FAULT_KERNEL,
+	PROBE_LOCK,
+	PROBE_EXIT_MMAP,
+	PROBE_SCHED,
+	PROBE_CALLS,
+	PROBE_LOADS,
+	PROBE_TASK_STORAGE,
+	PROBE_ITERATOR,
+	PROBE_EXIT_WITNESS,
+	PROBE_CGROUP,
+	PROBE_CAP_SYS_ADMIN,
+	PROBE_CAP_SYS_PTRACE,
+	PROBES,
+};
+
+#define OLD_KERNEL "a kernel of 6.2 or newer (Debian 13, or 12 with backports)"
+
+static struct probe probes[PROBES] = {
+	[PROBE_BTF] = { "BTF of the kernel", false, true, "the programs cannot be fitted to it",
+			"a kernel with CONFIG_DEBUG_INFO_BTF (" BTF_PATH ")" },
+	[PROBE_CAP_BPF] = { "CAP_BPF", false, true, "no program can be loaded",
+			    "run as root, or: setcap cap_bpf,cap_perfmon+ep memtrace" },
+	[PROBE_CAP_PERFMON] = { "CAP_PERFMON", false, true, "no event can be seen",
+				"run as root, or: setcap cap_bpf,cap_perfmon+ep memtrace" },
+	[PROBE_RSS_STAT] = { "event kmem:rss_stat", false, true, "residency is not seen",
+			     OLD_KERNEL },
+	[PROBE_COUNTERS] = { "per-CPU RSS counters", false, true,
+			     "changes of residency cannot be measured", OLD_KERNEL },
+	[PROBE_FAULT_USER] = { "event exceptions:page_fault_user", false, true,
+			       "faults are not counted", "an x86-64 kernel" },
+	[PROBE_FAULT_KERNEL] = { "event exceptions:page_fault_kernel", false, true,
+				 "faults of the kernel for a process are not told apart",
+				 "an x86-64 kernel" },
+	[PROBE_LOCK] = { "event mmap_lock:mmap_lock_released", false, true,
+			 "address space, locked memory, page tables are not followed",
+			 OLD_KERNEL },
+	[PROBE_EXIT_MMAP] = { "event mmap:exit_mmap", false, true, "books cannot be closed",
+			      OLD_KERNEL },
+	[PROBE_SCHED] = { "events sched:sched_process_fork, _exec, _exit", false, true,
+			  "children are not followed", OLD_KERNEL },
+	[PROBE_CALLS] = { "events raw_syscalls:sys_enter, sys_exit", false, true,
+			  "--calls does not work: no failed calls, sizes asked, times",
+			  "a kernel with CONFIG_FTRACE_SYSCALLS" },
+	[PROBE_LOADS] = { "kernel function bpf_rdonly_cast", false, true,
+			  "counters cannot be read", OLD_KERNEL },
+	[PROBE_TASK_STORAGE] = { "task storage for BPF", false, true, "tasks cannot be marked",
+				 OLD_KERNEL },
+	[PROBE_ITERATOR] = { "task iterator for BPF", false, true,
+			     "live processes cannot be read", OLD_KERNEL },
+	[PROBE_EXIT_WITNESS] = { "sched_process_exit before the memory goes", false, false,
+				 "no second witness for the balance at exit",
+				 "a kernel of 6.16 or newer" },
+	[PROBE_CGROUP] = { "event cgroup:cgroup_attach_task", false, false,
+			   "--cgroup misses processes that enter later",
+			   "a kernel with CONFIG_CGROUPS" },
+	[PROBE_CAP_SYS_ADMIN] = { "CAP_SYS_ADMIN", false, false,
+				  "the time that the programs take cannot be measured",
+				  "run as root" },
+	[PROBE_CAP_SYS_PTRACE] = { "CAP_SYS_PTRACE", false, false,
+				   "executables of other users' processes keep their short name, "
+				   "and lazily freed memory is not measured",
+				   "run as root, or add cap_sys_ptrace" },
+};
+
+const struct probe *probe_all(size_t *count)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+
+	if (libbpf_get_error(btf))
+		btf = NULL;
+	probes[PROBE_BTF].there = btf != NULL;
+	probes[PROBE_CAP_BPF].there = has_bpf_capability(CAP_BPF);
+	probes[PROBE_CAP_PERFMON].there = has_bpf_capability(CAP_PERFMON);
+	probes[PROBE_RSS_STAT].there = has_event(btf, "rss_stat");
+	probes[PROBE_COUNTERS].there = has_percpu_counters(btf);
+	probes[PROBE_FAULT_USER].there = has_event(btf, "page_fault_user");
+	probes[PROBE_FAULT_KERNEL].there = has_event(btf, "page_fault_kernel");
+	probes[PROBE_LOCK].there = has_event(btf, "mmap_lock_released");
+	probes[PROBE_EXIT_MMAP].there = has_event(btf, "exit_mmap");
+	probes[PROBE_SCHED].there = has_event(btf, "sched_process_fork") &&
+				    has_event(btf, "sched_process_exec") &&
+				    has_event(btf, "sched_process_exit");
+	probes[PROBE_CALLS].there = has_event(btf, "sys_enter") && has_event(btf, "sys_exit");
+	probes[PROBE_LOADS].there = has_function(btf, "bpf_rdonly_cast");
+	probes[PROBE_TASK_STORAGE].there = has_function(btf, "bpf_task_storage_get");
+	probes[PROBE_ITERATOR].there = has_function(btf, "bpf_iter_task");
+	probes[PROBE_EXIT_WITNESS].there = has_early_exit(btf);
+	probes[PROBE_CGROUP].there = has_event(btf, "cgroup_attach_task");
+	probes[PROBE_CAP_SYS_ADMIN].there = has_capability(CAP_SYS_ADMIN);
+	probes[PROBE_CAP_SYS_PTRACE].there = has_capability(CAP_SYS_PTRACE);
+	btf__free(btf);
+	*count = PROBES;
+	return probes;
+}
+
+struct error *probe_why_not_loaded(int number)
+{
+	size_t count;
+	const struct probe *all = probe_all(&count);
+
+	for (size_t i = 0; i < count; i++) {
+		if (all[i].required && !all[i].there)
+			return error_new(0, "%s is missing, so %s; what would help: %s",
+					 all[i].name, all[i].lost, all[i].remedy);
+	}
+	return error_new(number, "the kernel refused the programs (run with -v for its reasons)");
+}
+
+bool probe_preempt_rt(void)
+{
+	return access("/sys/kernel/realtime", F_OK) == 0;
+}

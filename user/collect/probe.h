@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What do this kernel and these privileges allow?  Looked up, never read off a version. */
+#ifndef MEMTRACE_COLLECT_PROBE_H
+#define MEMTRACE_COLLECT_PROBE_H
+
+#include "user/base/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct probe {
+	const char *name;
+	bool there;
+	bool required;	    /* memtrace does not work without it */
+	const char *lost;   /* what is missing without it */
+	const char *remedy; /* how to get it */
+};
+
+/* All of them; the table is valid until the next call. */
+const struct probe *probe_all(size_t *count);
+
+/* Why the programs could not be loaded, as well as it can be told. */
+struct error *probe_why_not_loaded(int number);
+
+bool probe_preempt_rt(void);
+
+#endif

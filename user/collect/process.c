@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What has been counted for each process so far?  See process.h. */
+#include "user/collect/process.h"
+
+#include "user/base/memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define ENDED_MOST 8192 /* processes kept after their end; older ones are folded into one */
+
+/* ---- the table ---- */
+
+void process_table_init(struct process_table *table)
+{
+	memset(table, 0, sizeof(*table));
+	table->last = &table->first;
+}
+
+static void release(struct process *process)
+{
+	free(process->arguments);
+	free(process->executable);
+	free(process->cgroup);
+	free(process->rows);
+	free(process->histograms);
+	process_free(process->live);
+	process_free(process->earlier);
+}
+
+void process_free(struct process *process)
+{
+	if (process)
+		release(process);
+	free(process);
+}
+
+void process_table_free(struct process_table *table)
+{
+	struct process *next;
+
+	for (struct process *process = table->first; process; process = next) {
+		next = process->next;
+		process_free(process);
+	}
+	release(&table->folded);
+	process_table_init(table);
+}
+
+static struct process **bucket_of(struct process_table *table, uint32_t pid)
+{
+	return &table->bucket[pid % PROCESS_BUCKETS];
+}
+
+struct process *process_find(struct process_table *table, uint32_t pid)
+{
+	struct process *process = *bucket_of(table, pid);
+
+	while (process && process->pid != pid)
+		process = process->chain;
+	return process;
+}
+
+struct process *process_get(struct process_table *table, uint32_t pid, uint64_t start_boot_ns)
+{
+	struct process *process;
+
+	for (process = *bucket_of(table, pid); process; process = process->chain) {
+		if (process->pid == pid && process->start_boot_ns == start_boot_ns)
+			return process;
+	}
+	process = memory_new(1, sizeof(*process));
+	process->pid = pid;
+	process->start_boot_ns = start_boot_ns;
+	process->chain = *bucket_of(table, pid);
+	*bucket_of(table, pid) = process;
+	*table->last = process;
+	table->last = &process->next;
+	table->count++;
+	return process;
+}
+
+void process_end(struct process_table *table, struct process *process)
+{
+	if (process->ended)
+		return;
+	process->ended = true;
+	table->ended++;
+}
+
+static void unchain(struct process_table *table, const struct process *process)
+{
+	struct process **link = bucket_of(table, process->pid);
+
+	while (*link != process)
+		link = &(*link)->chain;
+	*link = process->chain;
+}
+
+/* ---- adding up ---- */
+
+struct row *process_row(struct process *process, uint16_t operation, uint16_t call)
+{
+	struct row *row;
+
+	for (size_t i = 0; i < process->row_count; i++) {
+		row = &process->rows[i];
+		if (row->operation == operation && row->call == call)
+			return row;
+	}
+	process->rows = memory_grow(process->rows, process->row_count, sizeof(*row));
+	row = &process->rows[process->row_count++];
+	*row = (struct row){ .operation = operation, .call = call };
+	return row;
+}
+
+static struct histogram *histogram_of(struct process *process, uint32_t which)
+{
+	struct histogram *histogram;
+
+	for (size_t i = 0; i < process->histogram_count; i++) {
+		if (process->histograms[i].which == which)
+			return &process->histograms[i];
+	}
+	process->histograms = memory_grow(process->histograms, process->histogram_count,
+					  sizeof(*histogram));
+	histogram = &process->histograms[process->histogram_count++];
+	memset(histogram, 0, sizeof(*histogram));
+	histogram->which = which;
+	return histogram;
+}
+
+static void add_entries(struct process *process, const struct mt_entry *entries)
+{
+	for (uint16_t operation = 0; operation < MT_OPERATIONS; operation++) {
+		const struct mt_entry *entry = &entries[operation];
+		static const struct mt_entry nothing;
+		struct row *row;
+
+		if (!memcmp(entry, &nothing, sizeof(nothing)))
+			continue;
+		row = process_row(process, operation, 0);
+		row->count += entry->count;
+		row->failed += entry->failed;
+		row->requested_bytes += entry->requested_bytes;
+		for (size_t i = 0; i < MT_BALANCES; i++)
+			row->moved[i] += entry->moved[i];
+	}
+}
+
+static void add_details(struct process *process, const struct mt_detail *details)
+{
+	for (size_t i = 0; i < MT_DETAILS; i++) {
+		const struct mt_detail *detail = &details[i];
+		uint32_t operation = (detail->key & 0xffff) - 1;
+		struct row *row;
+
+		if (!detail->key || operation >= MT_OPERATIONS)
+			continue;
+		row = process_row(process, operation, detail->key >> 16);
+		row->count += detail->count;
+		for (size_t member = 0; member < MT_MEMBERS; member++)
+			row->moved[member] += detail->moved[member];
+	}
+}
+
+static void add_lanes(struct process *process, const struct mt_lane *lanes)
+{
+	static const struct mt_lane nothing;
+	struct row *row;
+
+	if (lanes->faults || memcmp(lanes->fault, nothing.fault, sizeof(nothing.fault))) {
+		row = process_row(process, MT_OP_FAULT, 0);
+		row->count += lanes->faults;
+		for (size_t member = 0; member < MT_MEMBERS; member++)
+			row->moved[member] += lanes->fault[member];
+	}
+	if (lanes->cow_faults)
+		process_row(process, MT_OP_FAULT_COW, 0)->count += lanes->cow_faults;
+}
+
+static void add_unbooked(struct process *process, const struct mt_space *space)
+{
+	for (size_t i = 0; i < MT_BALANCES; i++) {
+		if (space->unbooked[i])
+			process_row(process, MT_OP_OTHER, 0)->moved[i] += space->unbooked[i];
+	}
+}
+
+void process_add_histograms(struct process *process,
+			    const struct mt_hist *const blocks[MT_HISTOGRAMS])
+{
+	for (uint32_t which = 0; which < MT_HISTOGRAMS; which++) {
+		struct histogram *histogram;
+
+		if (!blocks[which])
+			continue;
+		histogram = histogram_of(process, which);
+		histogram->sum += blocks[which]->sum;
+		for (size_t i = 0; i < MT_BUCKETS; i++)
+			histogram->bucket[i] += blocks[which]->bucket[i];
+	}
+}
+
+void process_add(struct process *process, const struct mt_space *space,
+		 const struct mt_book *book, const struct mt_lane *lanes,
+		 const struct mt_hist *const blocks[MT_HISTOGRAMS])
+{
+	process->parent_pid = space->parent_pid;
+	process->cgroup_id = space->cgroup_id;
+	memcpy(process->comm, space->comm, sizeof(process->comm));
+	if (!process->has_space) {
+		process->opened_ns = space->opened_ns;
+		memcpy(process->opening, space->opening, sizeof(process->opening));
+	}
+	process->has_space = true;
+	process->shares_with = 0;
+	if (space->peak_pages > process->peak_pages) {
+		process->peak_pages = space->peak_pages;
+		process->peak_ns = space->peak_ns;
+	}
+	if (book)
+		add_entries(process, book->entry);
+	if (book)
+		add_details(process, book->detail);
+	add_lanes(process, lanes);
+	add_unbooked(process, space);
+	process_add_histograms(process, blocks);
+}
+
+struct process *process_copy(const struct process *process)
+{
+	struct process *copy = memory_new(1, sizeof(*copy));
+
+	*copy = *process;
+	copy->arguments = copy->executable = copy->cgroup = NULL;
+	copy->live = copy->earlier = copy->next = copy->chain = NULL;
+	/* Room as memory_grow() expects it for that count. */
+	copy->rows = NULL;
+	copy->histograms = NULL;
+	for (copy->row_count = 0; copy->row_count < process->row_count; copy->row_count++) {
+		copy->rows = memory_grow(copy->rows, copy->row_count, sizeof(*copy->rows));
+		copy->rows[copy->row_count] = process->rows[copy->row_count];
+	}
+	for (copy->histogram_count = 0; copy->histogram_count < process->histogram_count;
+	     copy->histogram_count++) {
+		copy->histograms = memory_grow(copy->histograms, copy->histogram_count,
+					       sizeof(*copy->histograms));
+		copy->histograms[copy->histogram_count] = process->histograms[copy->histogram_count];
+	}
+	return copy;
+}
+
+/* ---- folding ---- */
+
+static void fold(struct process *into, const struct process *process)
+{
+	for (size_t i = 0; i < process->row_count; i++) {
+		const struct row *from = &process->rows[i];
+		struct row *row = process_row(into, from->operation, from->call);
+
+		row->count += from->count;
+		row->failed += from->failed;
+		row->requested_bytes += from->requested_bytes;
+		for (size_t balance = 0; balance < MT_BALANCES; balance++)
+			row->moved[balance] += from->moved[balance];
+	}
+	for (size_t i = 0; i < process->histogram_count; i++) {
+		struct histogram *histogram = histogram_of(into, process->histograms[i].which);
+
+		histogram->sum += process->histograms[i].sum;
+		for (size_t bucket = 0; bucket < MT_BUCKETS; bucket++)
+			histogram->bucket[bucket] += process->histograms[i].bucket[bucket];
+	}
+	for (size_t balance = 0; balance < MT_BALANCES; balance++) {
+		into->opening[balance] += process->opening[balance];
+		into->kernel[balance] += process->kernel[balance];
+	}
+	into->has_kernel = true;
+	into->ended = true;
+	into->has_space = true;
+	into->folded++;
+	if (process->peak_pages > into->peak_pages) {
+		into->peak_pages = process->peak_pages;
+		into->peak_ns = process->peak_ns;
+	}
+}
+
+/* Half of them at once, so that the walk of the list is paid for seldom. */
+void process_fold(struct process_table *table)
+{
+	struct process **link = &table->first;
+
+	if (table->ended <= ENDED_MOST)
+		return;
+	while (*link && table->ended > ENDED_MOST / 2) {
+		struct process *process = *link;
+
+		if (!process->ended) {
+			link = &process->next;
+			continue;
+		}
+		if (!process->hidden)
+			fold(&table->folded, process);
+		*link = process->next;
+		if (table->last == &process->next)
+			table->last = link;
+		unchain(table, process);
+		table->count--;
+		table->ended--;
+		process_free(process);
+	}
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What has been counted for each process so far?  A process is what has one pid from birth to
+ * death; the address spaces that it had one after the other (exec) add up in it.
+ */
+#ifndef MEMTRACE_COLLECT_PROCESS_H
+#define MEMTRACE_COLLECT_PROCESS_H
+
+#include "bpf/abi.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* One line of a ledger, in the kernel's units (pages; bytes for page tables). */
+struct row {
+	uint16_t operation;
+	uint16_t call; /* number + 1, 0: none */
+	uint64_t count;
+	uint64_t failed;
+	uint64_t requested_bytes;
+	int64_t moved[MT_BALANCES];
+};
+
+struct histogram {
+	uint32_t which; /* enum mt_histogram */
+	uint64_t sum;
+	uint64_t bucket[MT_BUCKETS];
+};
+
+struct process {
+	uint32_t pid;
+	uint32_t parent_pid;
+	uint64_t start_boot_ns;
+	char comm[MT_COMM];
+	char *arguments; /* NUL after each; NULL: not known */
+	size_t argument_bytes;
+	char *executable;
+	char *cgroup;
+	uint64_t cgroup_id;
+	bool identified; /* what can be known of it is */
+	bool has_space;	 /* it had an address space of its own */
+	bool ended;	 /* its address space is gone */
+	bool has_exit;
+	int exit_code; /* as wait() has it */
+	uint32_t shares_with;
+	uint64_t folded; /* stands for so many */
+	uint64_t opened_ns;
+	int64_t opening[MT_BALANCES];
+	int64_t kernel[MT_BALANCES]; /* the kernel's figures when it was last read */
+	bool has_kernel;
+	bool stable; /* live: ledger and kernel figures are of one moment */
+	int64_t at_exit[MT_BALANCES];
+	bool has_at_exit;
+	uint64_t peak_pages;
+	uint64_t peak_ns;
+	struct row *rows;
+	size_t row_count;
+	struct histogram *histograms;
+	size_t histogram_count;
+	struct process *live;	 /* with what its live address space adds, while a report is made */
+	struct process *earlier; /* the same as it was at the last interval */
+	bool hidden;		 /* it never had anything of its own, and is gone */
+	struct process *next;	 /* of all, by birth */
+	struct process *chain;	 /* of those in one bucket, youngest first */
+};
+
+#define PROCESS_BUCKETS 4096
+
+struct process_table {
+	struct process *bucket[PROCESS_BUCKETS]; /* by pid */
+	struct process *first, **last;
+	size_t count;
+	size_t ended;
+	struct process folded; /* those that ended too long ago to keep each */
+};
+
+void process_table_init(struct process_table *table);
+void process_table_free(struct process_table *table);
+
+/* The process with that pid and start, made if it is new. */
+struct process *process_get(struct process_table *table, uint32_t pid, uint64_t start_boot_ns);
+
+/* The youngest process with that pid, NULL if there is none. */
+struct process *process_find(struct process_table *table, uint32_t pid);
+
+/* Notes that a process is over, with everything that was counted for it. */
+void process_end(struct process_table *table, struct process *process);
+
+/* Adds ended processes that are too many to keep into table->folded. */
+void process_fold(struct process_table *table);
+
+/* A copy of what was counted (not of names), and its end. */
+struct process *process_copy(const struct process *process);
+void process_free(struct process *process);
+
+/* Adds to a process what an address space of its has: space, book, lanes summed over the
+ * CPUs, and the histograms, of which blocks[n] belongs to space->hist[n] (or is NULL). */
+void process_add(struct process *process, const struct mt_space *space,
+		 const struct mt_book *book, const struct mt_lane *lanes,
+		 const struct mt_hist *const blocks[MT_HISTOGRAMS]);
+
+/* Its histograms alone. */
+void process_add_histograms(struct process *process,
+			    const struct mt_hist *const blocks[MT_HISTOGRAMS]);
+
+/* The line for an operation and call, made if it is new. */
+struct row *process_row(struct process *process, uint16_t operation, uint16_t call);
+
+#endif

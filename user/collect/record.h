@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* How does what was collected become a capture?  Kernel units become bytes here. */
+#ifndef MEMTRACE_COLLECT_RECORD_H
+#define MEMTRACE_COLLECT_RECORD_H
+
+#include "build/capture.pb-c.h"
+#include "user/collect/kernel.h"
+#include "user/collect/process.h"
+
+struct record_options {
+	uint64_t started_ns; /* of the capture, monotonic: times in it count from there */
+	int64_t boot_to_unix_ns;
+	uint32_t page_bytes;
+	bool calls;
+};
+
+/* The names that a capture's numbers stand for. */
+void record_names(Mt__Capture *capture);
+void record_free_names(Mt__Capture *capture);
+
+/* A process: its live state where it has one. */
+Mt__Process *record_process(const struct process *process, const struct record_options *options);
+
+/* What a process has now, and what moved since the last interval. */
+Mt__ProcessInterval *record_interval(struct process *process,
+				     const struct record_options *options);
+
+/* The histograms of all processes together, and the kernel side's shared blocks. */
+void record_histograms(Mt__Capture *capture, const struct process_table *table,
+		       const struct mt_hist *shared);
+
+Mt__Balances *record_balances(const int64_t *balances, uint32_t page_bytes);
+
+#endif

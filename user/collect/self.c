@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What does memtrace itself cost, and what clock and cgroup hierarchy does it live by? */
+#include "user/collect/self.h"
+
+#include "user/base/cleanup.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+static uint64_t clock_ns(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return now.tv_sec * 1000000000ULL + now.tv_nsec;
+}
+
+uint64_t self_cpu_ns(void)
+{
+	return clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+uint64_t self_monotonic_ns(void)
+{
+	return clock_ns(CLOCK_MONOTONIC);
+}
+
+int64_t self_unix_ns(void)
+{
+	return clock_ns(CLOCK_REALTIME);
+}
+
+int64_t self_boot_to_unix_ns(void)
+{
+	return self_unix_ns() - (int64_t)clock_ns(CLOCK_BOOTTIME);
+}
+
+uint64_t self_resident_bytes(void)
+{
+	cleanup_fclose FILE *file = fopen("/proc/self/status", "re");
+	unsigned long long kib = 0;
+	char line[256];
+
+	while (file && fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "VmRSS: %llu kB", &kib) == 1)
+			break;
+	}
+	return kib * 1024;
+}
+
+bool self_memory_cgroup_v1(void)
+{
+	cleanup_fclose FILE *file = fopen("/proc/self/cgroup", "re");
+	char line[4352];
+
+	/* 4:memory:/path; version 2 has an empty list, 0::/path */
+	while (file && fgets(line, sizeof(line), file)) {
+		const char *list = strchr(line, ':'), *end = list ? strchr(list + 1, ':') : NULL;
+		const char *found = list ? strstr(list, "memory") : NULL;
+
+		if (end && found && found < end)
+			return true;
+	}
+	return false;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What does memtrace itself cost, and what clock and cgroup hierarchy does it live by? */
+#ifndef MEMTRACE_COLLECT_SELF_H
+#define MEMTRACE_COLLECT_SELF_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* CPU time that this process has used, in ns. */
+uint64_t self_cpu_ns(void);
+
+/* What this process has resident, in bytes. */
+uint64_t self_resident_bytes(void);
+
+uint64_t self_monotonic_ns(void);
+int64_t self_unix_ns(void);
+
+/* Add it to a time of the boot clock to get one of the Unix epoch, in ns. */
+int64_t self_boot_to_unix_ns(void);
+
+/* The memory controller is on a version 1 hierarchy of its own. */
+bool self_memory_cgroup_v1(void);
+
+#endif

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0
+/* In which order does a ledger tell its story?  See ledger.h. */
+#include "user/model/ledger.h"
+
+#include "user/base/memory.h"
+#include "user/base/text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const struct {
+	const char *name;
+	const char *meaning;
+	bool foreign;
+} operations[] = {
+	{ "fault", "first touch of a page by the program", false },
+	{ "fault.kernel", "first touch by the kernel, in a call", false },
+	{ "fault.cow", "write to a page that was shared: copied", false },
+	{ "mmap", "mapped (touched at once if populated or locked)", false },
+	{ "munmap", "unmapped by the program", false },
+	{ "brk.grow", "heap end moved up", false },
+	{ "brk.shrink", "heap end moved down", false },
+	{ "mremap", "mapping resized or moved", false },
+	{ "madvise.dontneed", "given back: MADV_DONTNEED", false },
+	{ "madvise.free", "may be taken any time: MADV_FREE", false },
+	{ "madvise.remove", "hole punched: MADV_REMOVE", false },
+	{ "madvise.pageout", "paged out on request", false },
+	{ "madvise.populate", "touched ahead on request", false },
+	{ "madvise.collapse", "made a huge page on request", false },
+	{ "madvise.other", "other advice", false },
+	{ "mlock", "locked or unlocked", false },
+	{ "shm", "SysV segment attached or detached", false },
+	{ "stack", "stack grown by the kernel", false },
+	{ "fork", "born with, copied from its parent", false },
+	{ "exec", "old program gone, new one loaded", false },
+	{ "exit", "given back by ending", false },
+	{ "reclaim", "taken by the kernel: memory was short", true },
+	{ "khugepaged", "made huge pages by the kernel", true },
+	{ "ksm", "merged with equal pages by the kernel", true },
+	{ "truncate", "a mapped file was cut", false },
+	{ "gup", "taken for a call without a fault", false },
+	{ "remote", "done by another process", true },
+	{ "other", "seen, but not attributed", false },
+};
+
+#define OPERATIONS (sizeof(operations) / sizeof(operations[0]))
+
+static size_t find(const char *name)
+{
+	size_t i = 0;
+
+	while (i < OPERATIONS && strcmp(operations[i].name, name))
+		i++;
+	return i;
+}
+
+const char *operation_meaning(const char *operation)
+{
+	size_t i = find(operation);
+
+	return i < OPERATIONS ? operations[i].meaning : "";
+}
+
+bool operation_is_foreign(const char *operation)
+{
+	size_t i = find(operation);
+
+	return i < OPERATIONS && operations[i].foreign;
+}
+
+/* ---- order ---- */
+
+static uint64_t size_of(int64_t bytes)
+{
+	return bytes < 0 ? -(uint64_t)bytes : (uint64_t)bytes;
+}
+
+/* What counts first: residency, then swap, address space, the rest; in the end the count. */
+static int compare_sizes(const struct ledger_row *a, const struct ledger_row *b)
+{
+	static const enum balance order[] = { BALANCE_SWAP, BALANCE_VIRTUAL, BALANCE_HUGETLB,
+					      BALANCE_LOCKED, BALANCE_PAGE_TABLE };
+	uint64_t left = size_of(balances_resident(&a->moved));
+	uint64_t right = size_of(balances_resident(&b->moved));
+
+	for (size_t i = 0; left == right && i < sizeof(order) / sizeof(order[0]); i++) {
+		left = size_of(a->moved.bytes[order[i]]);
+		right = size_of(b->moved.bytes[order[i]]);
+	}
+	if (left == right) {
+		left = a->count;
+		right = b->count;
+	}
+	return left == right ? 0 : left > right ? -1 : 1;
+}
+
+static int compare(const void *left, const void *right)
+{
+	const struct ledger_row *a = left, *b = right;
+	int order = compare_sizes(a, b);
+
+	if (order)
+		return order;
+	order = strcmp(a->operation, b->operation);
+	return order ? order : strcmp(a->call ? a->call : "", b->call ? b->call : "");
+}
+
+struct ledger_row *ledger_build(const Mt__Capture *capture, Mt__Row *const *rows, size_t count,
+				size_t *made)
+{
+	struct ledger_row *ledger = memory_new(count, sizeof(*ledger));
+
+	for (size_t i = 0; i < count; i++) {
+		const Mt__Row *from = rows[i];
+		struct ledger_row *row = &ledger[i];
+
+		row->operation = capture->operations[from->operation];
+		row->call = from->has_call ? text_utf8(from->call.data, from->call.len) : NULL;
+		row->count = from->count;
+		row->has_calls = from->has_failed && from->has_requested_bytes;
+		row->failed = from->failed;
+		row->requested_bytes = from->requested_bytes;
+		for (size_t balance = 0; balance < from->n_moved; balance++)
+			row->moved.bytes[balance] = from->moved[balance];
+	}
+	if (count)
+		qsort(ledger, count, sizeof(*ledger), compare);
+	*made = count;
+	return ledger;
+}
+
+void ledger_free(struct ledger_row *rows, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		free(rows[i].call);
+	free(rows);
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What does a capture mean?  Balances that add up, ledgers in the order of what they moved,
+ * histograms with cumulative buckets.  Pure: made from a capture alone.  All figures are
+ * bytes and nanoseconds; texts are valid UTF-8.
+ */
+#ifndef MEMTRACE_MODEL_H
+#define MEMTRACE_MODEL_H
+
+#include "build/capture.pb-c.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The balances of an address space, in the order of capture.proto. */
+enum balance {
+	BALANCE_VIRTUAL,
+	BALANCE_ANON,
+	BALANCE_FILE,
+	BALANCE_SHMEM,
+	BALANCE_SWAP,
+	BALANCE_PAGE_TABLE,
+	BALANCE_LOCKED,
+	BALANCE_HUGETLB,
+	BALANCE_COUNT,
+};
+
+/* "virtual_bytes", ... */
+const char *balance_name(enum balance balance);
+
+struct balances {
+	int64_t bytes[BALANCE_COUNT];
+};
+
+/* Figures of a capture may be anything: sums wrap around instead of being undefined. */
+static inline int64_t plus(int64_t a, int64_t b)
+{
+	return (int64_t)((uint64_t)a + (uint64_t)b);
+}
+
+static inline int64_t minus(int64_t a, int64_t b)
+{
+	return (int64_t)((uint64_t)a - (uint64_t)b);
+}
+
+/* RSS: anonymous, file and shared memory. */
+int64_t balances_resident(const struct balances *balances);
+bool balances_are_zero(const struct balances *balances);
+
+struct ledger_row {
+	const char *operation;
+	char *call; /* NULL: none */
+	uint64_t count;
+	bool has_calls; /* the next two are known */
+	uint64_t failed;
+	uint64_t requested_bytes;
+	struct balances moved;
+};
+
+struct histogram_bucket {
+	uint64_t le; /* inclusive */
+	uint64_t count; /* of all values up to it */
+};
+
+/* The bucket of all values has no bound and is not among the buckets: its count is `count`. */
+struct histogram_model {
+	const char *name;
+	const char *operation; /* NULL: none */
+	const char *unit;
+	uint64_t count;
+	uint64_t sum;
+	struct histogram_bucket *buckets;
+	size_t bucket_count;
+};
+
+/* What came of memory given to madvise(MADV_FREE). */
+struct lazy_free {
+	bool has_marked, has_resident;
+	uint64_t marked_bytes;	 /* in all calls */
+	uint64_t resident_bytes; /* of that, not yet taken */
+	uint64_t taken_bytes;	 /* what the kernel took without writing it to swap */
+};
+
+struct process_model {
+	uint32_t pid;
+	uint32_t parent_pid;
+	int64_t started_unix_ns;
+	char *command;
+	char **arguments;
+	size_t argument_count;
+	char *executable;
+	char *cgroup;
+	bool has_exit;
+	uint32_t exit_code;
+	uint32_t exit_signal;
+	bool ended; /* its address space is gone */
+	struct balances opening;
+	struct balances closing; /* opening plus every row of the ledger */
+	bool has_kernel;
+	struct balances kernel;
+	struct balances unexplained; /* kernel - closing; 0 where the kernel was not read */
+	bool has_at_exit;
+	struct balances at_exit; /* opening plus the ledger but what ending gave back */
+	bool has_kernel_at_exit;
+	struct balances kernel_at_exit;
+	uint64_t peak_bytes;
+	uint64_t peak_at_ns;
+	struct ledger_row *rows; /* by what they moved, most first */
+	size_t row_count;
+	struct histogram_model *histograms;
+	size_t histogram_count;
+	bool has_lazy_free;
+	struct lazy_free lazy_free;
+	uint32_t shares_with_pid; /* 0: has an address space of its own */
+	uint64_t folded;	  /* stands for so many that ended; 0: for itself */
+};
+
+struct interval_process {
+	uint32_t pid;
+	char *command;
+	struct balances closing;
+	struct ledger_row *rows;
+	size_t row_count;
+};
+
+struct interval_model {
+	uint64_t at_ns;
+	struct interval_process *processes;
+	size_t process_count;
+};
+
+struct loss {
+	const char *name;
+	uint64_t count;
+	const char *meaning;
+};
+
+#define LOSSES 8
+
+struct model {
+	const Mt__Capture *capture;    /* for what is passed on as it is */
+	struct process_model *processes; /* by highest RSS, most first */
+	size_t process_count;
+	struct histogram_model *histograms; /* over all processes */
+	size_t histogram_count;
+	struct interval_model *intervals;
+	size_t interval_count;
+	struct loss losses[LOSSES];
+	bool has_losses;
+};
+
+/* Builds a model of a capture, which has to stay.  The capture has passed capture_wrong(). */
+void model_build(struct model *model, const Mt__Capture *capture);
+void model_free(struct model *model);
+
+/* One interval alone, whose rows name operations of the capture. */
+void model_build_interval(struct interval_model *interval, const Mt__Capture *capture,
+			  const Mt__Interval *from);
+void model_free_interval(struct interval_model *interval);
+
+#endif

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Histograms as bars.  See book.h. */
+#include "user/base/text.h"
+#include "user/report/book.h"
+#include "user/report/style.h"
+
+#include <string.h>
+
+#define LINES_MOST 24
+
+static const struct {
+	const char *name;
+	const char *title;
+} titles[] = {
+	{ "mmap_bytes", "Sizes asked of mmap" },
+	{ "munmap_bytes", "Sizes given to munmap" },
+	{ "brk_bytes", "Steps of brk" },
+	{ "mremap_bytes", "Sizes asked of mremap" },
+	{ "madvise_bytes", "Sizes given to madvise" },
+	{ "released_bytes", "What a release really gave back" },
+	{ "touch_delay_ns", "From mapping to first touch" },
+	{ "mapping_lifetime_ns", "From mapping to unmapping" },
+};
+
+static const char *title_of(const char *name)
+{
+	for (size_t i = 0; i < sizeof(titles) / sizeof(titles[0]); i++) {
+		if (!strcmp(titles[i].name, name))
+			return titles[i].title;
+	}
+	return name;
+}
+
+static bool is_time(const struct histogram_model *histogram)
+{
+	return histogram->unit[0] == 'n';
+}
+
+static char *put_value(char *text, size_t size, const struct histogram_model *histogram,
+		       uint64_t value)
+{
+	return is_time(histogram) ? text_duration(text, size, value) :
+				    text_bytes(text, size, value, 0);
+}
+
+static uint64_t own_count(const struct histogram_model *histogram, size_t bucket)
+{
+	const struct histogram_bucket *buckets = histogram->buckets;
+
+	return buckets[bucket].count - (bucket ? buckets[bucket - 1].count : 0);
+}
+
+static uint64_t largest(const struct histogram_model *histogram)
+{
+	uint64_t most = 1;
+
+	for (size_t i = 0; i < histogram->bucket_count; i++) {
+		if (own_count(histogram, i) > most)
+			most = own_count(histogram, i);
+	}
+	return most;
+}
+
+/* ---- one line for each bucket ---- */
+
+static void put_bar(FILE *out, double share, size_t columns, const struct report_options *options)
+{
+	static const char *const eighths[] = { "", "\xe2\x96\x8f", "\xe2\x96\x8e", "\xe2\x96\x8d",
+					       "\xe2\x96\x8c", "\xe2\x96\x8b", "\xe2\x96\x8a",
+					       "\xe2\x96\x89" };
+	size_t parts = share * columns * 8 + 0.5;
+
+	if (!parts && share > 0)
+		parts = 1;
+	for (size_t i = 0; i < parts / 8; i++)
+		fputs(options->unicode ? "\xe2\x96\x88" : "#", out);
+	if (options->unicode)
+		fputs(eighths[parts % 8], out);
+	else if (parts % 8 >= 4 || parts < 8)
+		fputs(parts ? "#" : "", out);
+}
+
+static void write_bars(const struct histogram_model *histogram,
+		       const struct report_options *options, FILE *out)
+{
+	size_t columns = options->width > 48 ? options->width - 36 : 12;
+	uint64_t most = largest(histogram);
+	char sum[32], count[32], text[32];
+
+	fprintf(out, "  %s%s%s: %s, %s in all\n", style_on(options, STYLE_BOLD),
+		title_of(histogram->name), style_off(options),
+		text_count(count, sizeof(count), histogram->count),
+		put_value(sum, sizeof(sum), histogram, histogram->sum));
+	for (size_t i = 0; i < histogram->bucket_count && i < LINES_MOST; i++) {
+		uint64_t own = own_count(histogram, i);
+
+		fprintf(out, "    up to %10s %10s  ",
+			put_value(text, sizeof(text), histogram, histogram->buckets[i].le),
+			text_count(count, sizeof(count), own));
+		put_bar(out, (double)own / most, columns, options);
+		fputc('\n', out);
+	}
+	fputc('\n', out);
+}
+
+/* ---- one line for a histogram ---- */
+
+static void put_spark(FILE *out, double share, const struct report_options *options)
+{
+	static const char *const blocks[] = { " ", "\xe2\x96\x81", "\xe2\x96\x82", "\xe2\x96\x83",
+					      "\xe2\x96\x84", "\xe2\x96\x85", "\xe2\x96\x86",
+					      "\xe2\x96\x87", "\xe2\x96\x88" };
+	static const char marks[] = " .:-=+*#@";
+	int level = share > 0 ? 1 + (int)(share * 7.49) : 0;
+
+	if (options->unicode)
+		fputs(blocks[level], out);
+	else
+		fputc(marks[level], out);
+}
+
+/* The bound under which so large a share of the values lies. */
+static uint64_t quantile(const struct histogram_model *histogram, double share)
+{
+	for (size_t i = 0; i < histogram->bucket_count; i++) {
+		if (histogram->buckets[i].count >= share * histogram->count)
+			return histogram->buckets[i].le;
+	}
+	return 0;
+}
+
+static void write_line(const struct histogram_model *histogram,
+		       const struct report_options *options, FILE *out)
+{
+	uint64_t most = largest(histogram);
+	char count[32], sum[32], half[32], nearly[32];
+
+	fprintf(out, "  %-17s%12s%11s%11s%11s  ", histogram->operation,
+		text_count(count, sizeof(count), histogram->count),
+		text_duration(sum, sizeof(sum), histogram->sum),
+		text_duration(half, sizeof(half), quantile(histogram, 0.5)),
+		text_duration(nearly, sizeof(nearly), quantile(histogram, 0.99)));
+	for (size_t i = 0; i < histogram->bucket_count; i++)
+		put_spark(out, (double)own_count(histogram, i) / most, options);
+	fputc('\n', out);
+}
+
+void bars_write(const struct histogram_model *histograms, size_t count,
+		const struct report_options *options, FILE *out)
+{
+	bool first = true;
+
+	for (size_t i = 0; i < count; i++) {
+		if (!histograms[i].operation && histograms[i].count)
+			write_bars(&histograms[i], options, out);
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (!histograms[i].operation || !histograms[i].count)
+			continue;
+		if (first)
+			fprintf(out, "  %s%-17s%s%s%12s%11s%11s%11s  %s%s\n",
+				style_on(options, STYLE_BOLD), "Time inside calls",
+				style_off(options), style_on(options, STYLE_DIM), "calls", "in all",
+				"half up to", "99% up to", "spread", style_off(options));
+		first = false;
+		write_line(&histograms[i], options, out);
+	}
+	if (!first)
+		fputc('\n', out);
+}

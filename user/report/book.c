@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: GPL-2.0
+/* A process in the text report: what it had and has, and what moved it.  See book.h. */
+#include "user/report/book.h"
+
+#include "user/base/cleanup.h"
+#include "user/base/memory.h"
+#include "user/base/text.h"
+#include "user/model/ledger.h"
+#include "user/report/style.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- who ---- */
+
+char *book_title(const struct process_model *process)
+{
+	size_t bytes = strlen(process->command) + 1;
+	char *line, *at, *clean;
+
+	for (size_t i = 0; i < process->argument_count; i++)
+		bytes += strlen(process->arguments[i]) + 1;
+	line = memory_new(bytes + 1, 1);
+	at = line;
+	for (size_t i = 0; i < process->argument_count; i++)
+		at += sprintf(at, "%s%s", i ? " " : "", process->arguments[i]);
+	if (!*line)
+		strcpy(line, process->command);
+	clean = text_printable(line, strlen(line));
+	free(line);
+	return clean;
+}
+
+void book_state(const struct process_model *process, char *text, size_t size)
+{
+	if (process->folded)
+		snprintf(text, size, "%" PRIu64 " processes that ended", process->folded);
+	else if (process->shares_with_pid)
+		snprintf(text, size, "lives in the memory of process %u", process->shares_with_pid);
+	else if (process->has_exit && process->exit_signal)
+		snprintf(text, size, "killed by signal %u", process->exit_signal);
+	else if (process->has_exit)
+		snprintf(text, size, "ended with status %u", process->exit_code);
+	else
+		snprintf(text, size, process->ended ? "ended" : "running");
+}
+
+/* ---- balances ---- */
+
+struct line {
+	const char *name;
+	int balance; /* -1: resident, the sum of three */
+	bool always;
+};
+
+static const struct line lines[] = {
+	{ "resident (RSS)", -1, true },
+	{ "  anonymous", BALANCE_ANON, true },
+	{ "  of files", BALANCE_FILE, true },
+	{ "  shared memory", BALANCE_SHMEM, false },
+	{ "swapped out", BALANCE_SWAP, false },
+	{ "address space (VSZ)", BALANCE_VIRTUAL, true },
+	{ "page tables", BALANCE_PAGE_TABLE, true },
+	{ "locked", BALANCE_LOCKED, false },
+	{ "huge pages (hugetlb)", BALANCE_HUGETLB, false },
+};
+
+static int64_t take(const struct balances *balances, const struct line *line)
+{
+	return line->balance < 0 ? balances_resident(balances) : balances->bytes[line->balance];
+}
+
+static void put_bytes(FILE *out, int64_t bytes, int width, bool sign)
+{
+	char text[24];
+
+	fprintf(out, "%*s", width, text_bytes(text, sizeof(text), bytes, sign));
+}
+
+static bool is_empty(const struct process_model *process, const struct line *line)
+{
+	if (take(&process->opening, line) || take(&process->closing, line) ||
+	    take(&process->unexplained, line) || take(&process->at_exit, line))
+		return false;
+	for (size_t i = 0; i < process->row_count; i++) {
+		if (take(&process->rows[i].moved, line))
+			return false;
+	}
+	return true;
+}
+
+/* A process that ended has nothing: its last balance before it let go says more. */
+static const struct balances *end_of(const struct process_model *process)
+{
+	return process->has_at_exit ? &process->at_exit : &process->closing;
+}
+
+static void put_unexplained(const struct process_model *process, const struct line *line,
+			    const struct report_options *options, FILE *out)
+{
+	int64_t bytes = take(&process->unexplained, line);
+	char text[24];
+
+	if (!process->has_kernel)
+		snprintf(text, sizeof(text), "not read");
+	else
+		text_bytes(text, sizeof(text), bytes, 1);
+	fprintf(out, "%s%13s%s", style_on(options, bytes ? STYLE_BAD : STYLE_PLAIN), text,
+		style_off(options));
+}
+
+static void write_balances(const struct process_model *process,
+			   const struct report_options *options, FILE *out)
+{
+	fprintf(out, "%s  %-20s %11s %12s %12s %13s%s\n", style_on(options, STYLE_DIM), "",
+		"opening", "change", process->has_at_exit ? "at exit" : "closing", "unexplained",
+		style_off(options));
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		const struct line *line = &lines[i];
+		int64_t end = take(end_of(process), line), start = take(&process->opening, line);
+
+		if (!line->always && is_empty(process, line))
+			continue;
+		fprintf(out, "  %s%-20s%s ", style_on(options, i ? STYLE_PLAIN : STYLE_BOLD),
+			line->name, style_off(options));
+		put_bytes(out, start, 11, false);
+		put_bytes(out, minus(end, start), 13, true);
+		put_bytes(out, end, 13, false);
+		fputc(' ', out);
+		put_unexplained(process, line, options, out);
+		fputc('\n', out);
+	}
+}
+
+static void write_verdict(const struct process_model *process,
+			  const struct report_options *options, FILE *out)
+{
+	bool good = process->has_kernel && balances_are_zero(&process->unexplained);
+	char peak[24], at[24];
+
+	fprintf(out, "\n  Highest RSS %s, %s after the start.  ",
+		text_bytes(peak, sizeof(peak), process->peak_bytes, 0),
+		text_duration(at, sizeof(at), process->peak_at_ns));
+	if (!process->has_kernel)
+		fprintf(out, "The kernel's own figures could not be read.\n");
+	else
+		fprintf(out, "%s%s%s\n", style_on(options, good ? STYLE_GOOD : STYLE_BAD),
+			good ? "The books balance to the byte." :
+			       "The books do NOT balance: see `unexplained`.",
+			style_off(options));
+}
+
+/* ---- the ledger ---- */
+
+/* What a row moved beside RSS and VSZ, and what failed. */
+static void put_rest(const struct ledger_row *row, FILE *out)
+{
+	static const struct {
+		enum balance balance;
+		const char *name;
+	} rest[] = {
+		{ BALANCE_SWAP, "swap" },
+		{ BALANCE_LOCKED, "locked" },
+		{ BALANCE_HUGETLB, "hugetlb" },
+	};
+	char text[24];
+
+	if (row->has_calls && row->failed)
+		fprintf(out, "; %" PRIu64 " failed", row->failed);
+	for (size_t i = 0; i < sizeof(rest) / sizeof(rest[0]); i++) {
+		if (row->moved.bytes[rest[i].balance])
+			fprintf(out, "; %s %s", rest[i].name,
+				text_bytes(text, sizeof(text), row->moved.bytes[rest[i].balance],
+					   1));
+	}
+}
+
+/* An operation, and what it means; for a row that a call explains, the call. */
+static char *meaning_of(const struct ledger_row *row)
+{
+	cleanup_free char *call = row->call ? text_printable(row->call, strlen(row->call)) : NULL;
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+
+	fputs(operation_meaning(row->operation), out);
+	if (call)
+		fprintf(out, " (%s)", call);
+	put_rest(row, out);
+	fclose(out);
+	return text;
+}
+
+static void write_row(const struct ledger_row *row, const struct report_options *options,
+		      FILE *out)
+{
+	cleanup_free char *meaning = meaning_of(row);
+	bool foreign = operation_is_foreign(row->operation);
+	char count[32];
+
+	fprintf(out, "  %s%-17s%s%12s", style_on(options, foreign ? STYLE_BAD : STYLE_PLAIN),
+		row->operation, style_off(options), text_count(count, sizeof(count), row->count));
+	if (balances_resident(&row->moved))
+		put_bytes(out, balances_resident(&row->moved), 13, true);
+	else
+		fprintf(out, "%13s", "");
+	if (row->moved.bytes[BALANCE_VIRTUAL])
+		put_bytes(out, row->moved.bytes[BALANCE_VIRTUAL], 13, true);
+	else
+		fprintf(out, "%13s", "");
+	fputs("  ", out);
+	style_text(out, meaning, options->width > 62 ? options->width - 60 : 20, false);
+	fputc('\n', out);
+}
+
+static void write_ledger(const struct process_model *process,
+			 const struct report_options *options, FILE *out)
+{
+	size_t shown = process->row_count < options->limit ? process->row_count : options->limit;
+
+	if (!process->row_count) {
+		fputs("\n  Nothing moved.\n", out);
+		return;
+	}
+	fprintf(out, "\n%s  %-17s%12s%13s%13s  %s%s\n", style_on(options, STYLE_DIM),
+		"what moved it", "how often", "resident", "VSZ", "", style_off(options));
+	for (size_t i = 0; i < shown; i++)
+		write_row(&process->rows[i], options, out);
+	if (shown < process->row_count)
+		fprintf(out, "  ... and %zu more (--limit)\n", process->row_count - shown);
+}
+
+static void write_lazy_free(const struct process_model *process, FILE *out)
+{
+	const struct lazy_free *lazy = &process->lazy_free;
+	char marked[24], resident[24], taken[24];
+
+	if (!process->has_lazy_free)
+		return;
+	fprintf(out, "\n  Lazily freed (MADV_FREE): %s marked, %s still resident, %s taken so far.\n",
+		lazy->has_marked ? text_bytes(marked, sizeof(marked), lazy->marked_bytes, 0) :
+				   "unknown",
+		lazy->has_resident ? text_bytes(resident, sizeof(resident), lazy->resident_bytes, 0) :
+				     "unknown",
+		text_bytes(taken, sizeof(taken), lazy->taken_bytes, 0));
+}
+
+void book_write(const struct process_model *process, const struct report_options *options,
+		FILE *out)
+{
+	cleanup_free char *title = book_title(process);
+	char state[64], line[256];
+
+	book_state(process, state, sizeof(state));
+	if (process->folded)
+		snprintf(line, sizeof(line), "%s", state);
+	else
+		snprintf(line, sizeof(line), "process %u, %s", process->pid, state);
+	style_rule(options, out, line);
+	fputs("  ", out);
+	style_text(out, title, options->width - 2, false);
+	fputs("\n\n", out);
+	if (process->shares_with_pid)
+		return;
+	write_balances(process, options, out);
+	write_verdict(process, options, out);
+	write_ledger(process, options, out);
+	write_lazy_free(process, out);
+	fputc('\n', out);
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The parts of the text report: what a process had and has, what moved it, and bars. */
+#ifndef MEMTRACE_REPORT_BOOK_H
+#define MEMTRACE_REPORT_BOOK_H
+
+#include "user/report/report.h"
+
+/* Who it is, how it stands, its balances, its ledger. */
+void book_write(const struct process_model *process, const struct report_options *options,
+		FILE *out);
+
+/* "python3 list.py", for a line of so many columns; to be freed. */
+char *book_title(const struct process_model *process);
+
+/* "running", "ended, status 1", "killed by signal 9". */
+void book_state(const struct process_model *process, char *text, size_t size);
+
+/* Histograms as bars; those of time inside calls as one line each. */
+void bars_write(const struct histogram_model *histograms, size_t count,
+		const struct report_options *options, FILE *out);
+
+#endif

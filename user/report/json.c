@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The JSON document of memtrace/1.  Written process by process, so that a system of ten
+ * thousand processes does not have to fit into memory as a tree.
+ */
+#include "user/report/report.h"
+
+#include <errno.h>
+#include <jansson.h>
+
+#define INDENT 2
+#define FLAGS (JSON_INDENT(INDENT) | JSON_ENCODE_ANY)
+
+/* Figures that no integer of JSON's can hold have no business here: they are cut. */
+static json_t *number(uint64_t value)
+{
+	return json_integer(value > INT64_MAX ? INT64_MAX : (json_int_t)value);
+}
+
+static json_t *balances(const struct balances *from)
+{
+	json_t *object = json_object();
+
+	for (enum balance i = 0; i < BALANCE_COUNT; i++)
+		json_object_set_new(object, balance_name(i), json_integer(from->bytes[i]));
+	return object;
+}
+
+static json_t *balances_or_null(bool there, const struct balances *from)
+{
+	return there ? balances(from) : json_null();
+}
+
+static json_t *text_or_null(const char *text)
+{
+	return text ? json_string(text) : json_null();
+}
+
+static json_t *row(const struct ledger_row *from)
+{
+	json_t *object = json_object();
+
+	json_object_set_new(object, "operation", json_string(from->operation));
+	json_object_set_new(object, "call", text_or_null(from->call));
+	json_object_set_new(object, "count", number(from->count));
+	json_object_set_new(object, "failed",
+			    from->has_calls ? number(from->failed) : json_null());
+	json_object_set_new(object, "requested_bytes",
+			    from->has_calls ? number(from->requested_bytes) : json_null());
+	for (enum balance i = 0; i < BALANCE_COUNT; i++)
+		json_object_set_new(object, balance_name(i), json_integer(from->moved.bytes[i]));
+	return object;
+}
+
+static json_t *rows(const struct ledger_row *from, size_t count)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < count; i++)
+		json_array_append_new(array, row(&from[i]));
+	return array;
+}
+
+static json_t *histogram(const struct histogram_model *from)
+{
+	json_t *object = json_object(), *buckets = json_array();
+
+	json_object_set_new(object, "name", json_string(from->name));
+	if (from->operation)
+		json_object_set_new(object, "operation", json_string(from->operation));
+	json_object_set_new(object, "unit", json_string(from->unit));
+	json_object_set_new(object, "count", number(from->count));
+	json_object_set_new(object, "sum", number(from->sum));
+	for (size_t i = 0; i < from->bucket_count; i++)
+		json_array_append_new(buckets,
+				      json_pack("{s:o, s:o}", "le", number(from->buckets[i].le),
+						"count", number(from->buckets[i].count)));
+	json_array_append_new(buckets, json_pack("{s:n, s:o}", "le", "count",
+						 number(from->count)));
+	json_object_set_new(object, "buckets", buckets);
+	return object;
+}
+
+static json_t *histograms(const struct histogram_model *from, size_t count)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < count; i++)
+		json_array_append_new(array, histogram(&from[i]));
+	return array;
+}
+
+static json_t *arguments(const struct process_model *process)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < process->argument_count; i++)
+		json_array_append_new(array, json_string(process->arguments[i]));
+	return array;
+}
+
+static json_t *lazy_free(const struct process_model *process)
+{
+	const struct lazy_free *from = &process->lazy_free;
+
+	if (!process->has_lazy_free)
+		return json_null();
+	return json_pack("{s:o, s:o, s:o}", "marked_bytes",
+			 from->has_marked ? number(from->marked_bytes) : json_null(),
+			 "resident_bytes",
+			 from->has_resident ? number(from->resident_bytes) : json_null(),
+			 "taken_bytes", number(from->taken_bytes));
+}
+
+static json_t *names(const struct process_model *from)
+{
+	json_t *object = json_object();
+
+	json_object_set_new(object, "pid", json_integer(from->pid));
+	json_object_set_new(object, "parent_pid", json_integer(from->parent_pid));
+	json_object_set_new(object, "started_unix_ns", json_integer(from->started_unix_ns));
+	json_object_set_new(object, "command", json_string(from->command));
+	json_object_set_new(object, "arguments", arguments(from));
+	json_object_set_new(object, "executable", json_string(from->executable));
+	json_object_set_new(object, "cgroup", json_string(from->cgroup));
+	json_object_set_new(object, "exit",
+			    from->has_exit ? json_pack("{s:i, s:i}", "code", from->exit_code,
+						       "signal", from->exit_signal) :
+					     json_null());
+	json_object_set_new(object, "shares_memory_with",
+			    from->shares_with_pid ? json_integer(from->shares_with_pid) :
+						    json_null());
+	if (from->folded)
+		json_object_set_new(object, "stands_for", number(from->folded));
+	return object;
+}
+
+static json_t *process(const struct process_model *from)
+{
+	json_t *object = names(from);
+
+	json_object_set_new(object, "opening", balances(&from->opening));
+	json_object_set_new(object, "closing", balances(&from->closing));
+	json_object_set_new(object, "kernel", balances_or_null(from->has_kernel, &from->kernel));
+	json_object_set_new(object, "unexplained", balances(&from->unexplained));
+	json_object_set_new(object, "peak",
+			    json_pack("{s:o, s:o}", "resident_bytes", number(from->peak_bytes),
+				      "at_ns", number(from->peak_at_ns)));
+	json_object_set_new(object, "at_exit",
+			    balances_or_null(from->has_at_exit, &from->at_exit));
+	json_object_set_new(object, "kernel_at_exit",
+			    balances_or_null(from->has_kernel_at_exit, &from->kernel_at_exit));
+	json_object_set_new(object, "lazy_free", lazy_free(from));
+	json_object_set_new(object, "ledger", rows(from->rows, from->row_count));
+	json_object_set_new(object, "sites", json_array());
+	json_object_set_new(object, "mappings", json_array());
+	json_object_set_new(object, "histograms",
+			    histograms(from->histograms, from->histogram_count));
+	json_object_set_new(object, "findings", json_array());
+	return object;
+}
+
+/* ---- the document ---- */
+
+static json_t *host(const Mt__Host *from)
+{
+	return json_pack("{s:s, s:s, s:i, s:i}", "kernel", from->kernel, "architecture",
+			 from->architecture, "page_bytes", from->page_bytes, "cpus", from->cpus);
+}
+
+static json_t *overhead(const Mt__Overhead *from)
+{
+	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "bpf_ns",
+			 from->has_bpf_ns ? number(from->bpf_ns) : json_null(), "bpf_runs",
+			 number(from->bpf_runs), "user_cpu_ns", number(from->user_cpu_ns),
+			 "resident_bytes", number(from->resident_bytes), "kernel_bytes",
+			 number(from->kernel_bytes));
+}
+
+static json_t *capture(const struct model *model)
+{
+	const Mt__Capture *from = model->capture;
+	json_t *object = json_object(), *losses = json_object(), *features = json_object();
+
+	for (size_t i = 0; i < LOSSES; i++)
+		json_object_set_new(losses, model->losses[i].name,
+				    number(model->losses[i].count));
+	for (size_t i = 0; i < from->n_features; i++)
+		json_object_set_new(features, from->features[i]->name,
+				    json_boolean(from->features[i]->there));
+	json_object_set_new(object, "mode", json_string(from->mode));
+	json_object_set_new(object, "started_unix_ns", json_integer(from->started_unix_ns));
+	json_object_set_new(object, "duration_ns", number(from->duration_ns));
+	json_object_set_new(object, "sample", json_integer(from->sample));
+	json_object_set_new(object, "losses", losses);
+	json_object_set_new(object, "features", features);
+	json_object_set_new(object, "overhead", overhead(from->overhead));
+	return object;
+}
+
+static json_t *interval(const struct interval_model *from)
+{
+	json_t *object = json_object(), *array = json_array();
+
+	for (size_t i = 0; i < from->process_count; i++) {
+		const struct interval_process *process = &from->processes[i];
+
+		json_array_append_new(
+			array, json_pack("{s:i, s:s, s:o, s:o}", "pid", process->pid, "command",
+					 process->command, "closing", balances(&process->closing),
+					 "ledger", rows(process->rows, process->row_count)));
+	}
+	json_object_set_new(object, "at_ns", number(from->at_ns));
+	json_object_set_new(object, "processes", array);
+	return object;
+}
+
+/* Writes a value and drops it; false if it could not be written. */
+static bool put(FILE *out, json_t *value)
+{
+	bool good = value && json_dumpf(value, out, FLAGS) == 0;
+
+	json_decref(value);
+	return good;
+}
+
+static bool put_member(FILE *out, const char *name, json_t *value)
+{
+	fprintf(out, ",\n\"%s\": ", name);
+	return put(out, value);
+}
+
+static bool put_processes(const struct model *model, FILE *out)
+{
+	fputs(",\n\"processes\": [", out);
+	for (size_t i = 0; i < model->process_count; i++) {
+		fputs(i ? ",\n" : "\n", out);
+		if (!put(out, process(&model->processes[i])))
+			return false;
+	}
+	fputs("]", out);
+	return true;
+}
+
+static bool put_intervals(const struct model *model, FILE *out)
+{
+	if (!model->interval_count)
+		return true;
+	fputs(",\n\"intervals\": [", out);
+	for (size_t i = 0; i < model->interval_count; i++) {
+		fputs(i ? ",\n" : "\n", out);
+		if (!put(out, interval(&model->intervals[i])))
+			return false;
+	}
+	fputs("]", out);
+	return true;
+}
+
+struct error *report_json(const struct model *model, const struct report_options *options,
+			  FILE *out)
+{
+	(void)options;
+	fputs("{\n\"schema\": \"memtrace/1\"", out);
+	if (!put_member(out, "host", host(model->capture->host)) ||
+	    !put_member(out, "capture", capture(model)) || !put_processes(model, out) ||
+	    !put_member(out, "histograms",
+			histograms(model->histograms, model->histogram_count)) ||
+	    !put_intervals(model, out))
+		return error_new(ferror(out) ? errno : ENOMEM, "cannot write the JSON report");
+	fputs("\n}\n", out);
+	return NULL;
+}

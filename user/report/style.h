@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* How is text set for a terminal?  Colour, width, and columns that fit. */
+#ifndef MEMTRACE_REPORT_STYLE_H
+#define MEMTRACE_REPORT_STYLE_H
+
+#include "user/report/report.h"
+
+enum style {
+	STYLE_PLAIN,
+	STYLE_BOLD,
+	STYLE_DIM,
+	STYLE_GOOD,
+	STYLE_BAD,
+};
+
+/* What switches a style on ("" without colour), and all off. */
+const char *style_on(const struct report_options *options, enum style style);
+const char *style_off(const struct report_options *options);
+
+/* A rule with a title, as wide as the line. */
+void style_rule(const struct report_options *options, FILE *out, const char *title);
+
+/* Text cut to so many columns, filled up with blanks where `fill`. */
+void style_text(FILE *out, const char *text, size_t columns, bool fill);
+
+#endif

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Can the stations after this one rely on a capture's indexes and lengths?  See check.h. */
+#include "user/snapshot/check.h"
+
+#include <stdbool.h>
+
+#define MOST_BUCKETS 64
+
+/* Our own names: letters, digits and a few marks, whatever a damaged file makes of them. */
+static bool is_plain(const char *name)
+{
+	for (; *name; name++) {
+		if (*name <= ' ' || *name > '~' || *name == '"' || *name == '\\')
+			return false;
+	}
+	return true;
+}
+
+static bool are_plain(char *const *names, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (!is_plain(names[i]))
+			return false;
+	}
+	return true;
+}
+
+static bool are_names(const Mt__Capture *capture)
+{
+	for (size_t i = 0; i < capture->n_features; i++) {
+		if (!is_plain(capture->features[i]->name))
+			return false;
+	}
+	return is_plain(capture->memtrace_version) && is_plain(capture->mode) &&
+	       is_plain(capture->host->kernel) && is_plain(capture->host->architecture) &&
+	       are_plain(capture->operations, capture->n_operations) &&
+	       are_plain(capture->histogram_names, capture->n_histogram_names);
+}
+
+static bool is_sheet(const Mt__Balances *balances)
+{
+	return !balances || balances->n_bytes == BALANCES;
+}
+
+static bool are_rows(const Mt__Capture *capture, Mt__Row *const *rows, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (rows[i]->operation >= capture->n_operations ||
+		    (rows[i]->n_moved && rows[i]->n_moved != BALANCES))
+			return false;
+	}
+	return true;
+}
+
+static bool are_histograms(const Mt__Capture *capture, Mt__Histogram *const *histograms,
+			   size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		const Mt__Histogram *histogram = histograms[i];
+
+		if (histogram->name >= capture->n_histogram_names ||
+		    (histogram->has_operation && histogram->operation >= capture->n_operations) ||
+		    histogram->first >= MOST_BUCKETS || histogram->n_count > MOST_BUCKETS ||
+		    histogram->first + histogram->n_count > MOST_BUCKETS)
+			return false;
+	}
+	return true;
+}
+
+static const char *process_wrong(const Mt__Capture *capture, const Mt__Process *process)
+{
+	if (!is_sheet(process->opening) || !is_sheet(process->kernel) ||
+	    !is_sheet(process->kernel_at_exit))
+		return "a balance sheet is incomplete";
+	if (!are_rows(capture, process->rows, process->n_rows))
+		return "a row of a ledger is invalid";
+	if (!are_histograms(capture, process->histograms, process->n_histograms))
+		return "a histogram is invalid";
+	return NULL;
+}
+
+static const char *interval_wrong(const Mt__Capture *capture, const Mt__Interval *interval)
+{
+	for (size_t i = 0; i < interval->n_processes; i++) {
+		const Mt__ProcessInterval *process = interval->processes[i];
+
+		if (!is_sheet(process->closing) ||
+		    !are_rows(capture, process->rows, process->n_rows))
+			return "an interval is invalid";
+	}
+	return NULL;
+}
+
+const char *capture_wrong(const Mt__Capture *capture)
+{
+	const char *wrong = NULL;
+
+	if (!capture->host->page_bytes || !capture->sample)
+		return "it lacks the machine's figures";
+	if (!are_names(capture))
+		return "a name is invalid";
+	if (!are_histograms(capture, capture->histograms, capture->n_histograms))
+		return "a histogram is invalid";
+	for (size_t i = 0; i < capture->n_processes && !wrong; i++)
+		wrong = process_wrong(capture, capture->processes[i]);
+	for (size_t i = 0; i < capture->n_intervals && !wrong; i++)
+		wrong = interval_wrong(capture, capture->intervals[i]);
+	return wrong;
+}

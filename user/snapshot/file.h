@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * How is a capture kept?  A file of 24 bytes of header (magic, version, size) and one zstd
+ * frame with a checksum, which holds the message of capture.proto.
+ */
+#ifndef MEMTRACE_SNAPSHOT_FILE_H
+#define MEMTRACE_SNAPSHOT_FILE_H
+
+#include "build/capture.pb-c.h"
+#include "user/base/error.h"
+
+#define CAPTURE_VERSION 1
+
+/* Opens a file to be written: never through a symbolic link, readable by its owner alone. */
+struct error *file_create(const char *path, int *descriptor);
+
+/* Saves a capture.  A file that could not be written whole is removed. */
+struct error *capture_save(const Mt__Capture *capture, const char *path);
+
+/*
+ * Loads one.  Trusts nothing of it: sizes, indexes and the number of balances have been
+ * checked when this succeeds.  The result is given back with capture_free().
+ */
+struct error *capture_load(const char *path, Mt__Capture **capture);
+
+/* The same from memory, for tests and fuzzers.  `name` is for the messages. */
+struct error *capture_parse(const void *bytes, size_t count, const char *name,
+			    Mt__Capture **capture);
+
+void capture_free(Mt__Capture *capture);
+
+#endif

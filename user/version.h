@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef MEMTRACE_VERSION_H
+#define MEMTRACE_VERSION_H
+
+#define MEMTRACE_VERSION "0.1.0"
+
+#endif
