@@ -223,22 +223,35 @@ enum mt_cow {
 };
 
 #define MT_MARKS 4096 /* powers of two */
+#define MT_MAPPINGS 16384 /* entries of the mappings, with --calls */
 #define MT_CPUS 1024
 #define MT_BLOCKS_SHARED (1 + MT_HISTOGRAMS)
 
-/* Follows a task: its flags, and the call it is in. */
-struct mt_task {
-	__u32 followed;
-	__u32 operation; /* of the call in flight, + 1 */
+/* The memory call that a task is in, with --calls; found as marks are.  A collision costs the
+ * time inside a call, and is counted. */
+struct mt_call {
+	__u64 task; /* 0: none */
 	__u64 entered_ns;
-	__u64 requested_bytes;
-	__u64 argument; /* an address the call was given */
-	__u64 identity; /* of the last call that moved anything */
-	__u64 released_pages; /* by the call in flight */
-	__u32 released_by;    /* operation + 1 that released_pages belong to, without --calls */
-	__u32 slot;	      /* whose book that is */
+	__u64 program_break; /* when it began */
+	__u64 released_pages;
 };
-_Static_assert(sizeof(struct mt_task) == 56, "mt_task");
+_Static_assert(sizeof(struct mt_call) == 32, "mt_call");
+
+enum mt_follow {
+	MT_FOLLOWED = 1,
+	MT_FOLLOWED_AS_GUEST, /* in an address space that is another process's */
+};
+
+/* Goes with a task as long as it lives. */
+struct mt_task {
+	__u32 followed; /* enum mt_follow, or 0 */
+	__u32 slot;	      /* whose book the last call that moved anything belongs to */
+	__u64 identity;	      /* of that call */
+	__u64 released_pages; /* by it, without --calls */
+	__u32 released_by;    /* its operation + 1 */
+	__u32 announced;      /* a guest that user space knows of */
+};
+_Static_assert(sizeof(struct mt_task) == 32, "mt_task");
 
 /*
  * A mapping that one call made, filed under its size class c (2^(c-1) < bytes <= 2^c) and
@@ -299,7 +312,7 @@ enum mt_loss {
 enum mt_event_kind {
 	MT_EVENT_EXEC = 1,
 	MT_EVENT_EXIT,
-	MT_EVENT_SHARES, /* a process was born into its parent's address space */
+	MT_EVENT_SHARES, /* a process was born into its parent's address space, to stay there */
 	MT_EVENT_CLOSED, /* wakes the reader: slots run low */
 };
 

@@ -80,9 +80,8 @@ static __always_inline __s64 native_number(struct task_struct *task, __s64 numbe
 	return 0xfffe; /* a call without a name here */
 }
 
-static __always_inline struct call call_of(struct task_struct *task)
+static __always_inline struct call call_in(struct task_struct *task, struct pt_regs *regs)
 {
-	struct pt_regs *regs = user_registers(task);
 	struct call call = {
 		.number = native_number(task, (__s64)regs->orig_ax),
 		.argument = { regs->di, regs->si, regs->dx, regs->r10 },
@@ -90,6 +89,11 @@ static __always_inline struct call call_of(struct task_struct *task)
 	};
 
 	return call;
+}
+
+static __always_inline struct call call_of(struct task_struct *task)
+{
+	return call_in(task, user_registers(task));
 }
 
 #endif

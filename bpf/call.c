@@ -61,32 +61,26 @@ int BPF_PROG(mt_sys_enter, struct pt_regs *regs, long number)
 	struct task_struct *task;
 	struct mt_space *space;
 	struct mm_struct *mm;
-	struct mt_task *state;
-	struct call call;
-	__s64 direction;
+	struct mt_call *state;
 	__u32 slot;
 
 	if (!is_memory_call(number))
 		return 0;
 	task = bpf_get_current_task_btf();
 	mm = mm_of(task);
-	if (!mm)
-		return 0;
 	slot = slot_of(this_cpu(), mm);
+	if (!slot)
+		return 0;
 	space = space_of(slot, mm);
-	if (!slot || !space)
-		return 0;
-	state = task_state(task);
-	if (!state)
-		return 0;
-	call = call_of(task);
-	if (!is_memory_call(call.number)) /* a 32-bit call that shares the number */
+	if (!space)
 		return 0;
 	if (tables_moved(mm, space))
 		catch_up_tables(mm, slot, MT_OP_FAULT);
-	direction = call.argument[0] && call.argument[0] < mm->brk ? -1 : 1;
-	state->operation = operation_of(cause_of_call(&call, direction)) + 1;
-	state->requested_bytes = requested(&call, mm->brk);
+	state = call_state(task);
+	if (state->task && state->task != (__u64)task)
+		lost(MT_LOSS_STORAGE);
+	state->task = (__u64)task;
+	state->program_break = mm->brk;
 	state->released_pages = 0;
 	state->entered_ns = bpf_ktime_get_ns();
 	return 0;
@@ -129,13 +123,12 @@ static __always_inline __u64 whole_pages(__u64 bytes)
 	return (bytes + config.page_bytes - 1) & ~(__u64)(config.page_bytes - 1);
 }
 
-static __noinline int note_mapping(__u32 slot, const struct call *call, __u64 result, __u64 now)
+static __always_inline int note_mapping(__u32 slot, const struct call *call, __u64 result,
+					__u64 now)
 {
 	struct mt_mapping old = {};
 	__u64 bytes;
 
-	if (!call)
-		return 0;
 	bytes = whole_pages(call->argument[1]);
 	if (call->number == NR_MUNMAP)
 		return end_mappings(slot, call->argument[0], bytes, now);
@@ -153,29 +146,41 @@ static __noinline int note_mapping(__u32 slot, const struct call *call, __u64 re
 			   old.touched);
 }
 
-static __noinline int count_call(__u32 slot, struct mt_task *state, bool failed, __u64 now)
+static __always_inline void count_call(__u32 slot, __u32 operation, const struct mt_call *state,
+				       __u64 bytes, bool failed, __u64 now)
 {
-	__u32 operation, sizes;
-	struct mt_entry *entry;
+	struct mt_entry *entry = entry_at(slot, operation);
+	__u32 sizes = size_histogram(operation);
 
-	if (!state || !state->operation)
-		return 0;
-	operation = state->operation - 1;
-	entry = entry_at(slot, operation);
 	if (!entry || !is_call(operation))
-		return 0;
+		return;
 	__sync_fetch_and_add(&entry->count, 1);
-	__sync_fetch_and_add(&entry->requested_bytes, state->requested_bytes);
+	__sync_fetch_and_add(&entry->requested_bytes, bytes);
 	if (failed)
 		__sync_fetch_and_add(&entry->failed, 1);
-	sizes = size_histogram(operation);
-	if (sizes < MT_HISTOGRAMS)
-		observe(slot, sizes, state->requested_bytes);
-	observe(slot, MT_HIST_SYSCALL_NS + operation - MT_OP_CALL_FIRST,
-		now - state->entered_ns);
+	/* brk(0) only asks where the end is. */
+	if (sizes < MT_HISTOGRAMS && (bytes || sizes != MT_HIST_BRK_BYTES))
+		observe(slot, sizes, bytes);
+	observe(slot, MT_HIST_SYSCALL_NS + operation - MT_OP_CALL_FIRST, now - state->entered_ns);
 	if (gives_back(operation) && !failed)
 		observe(slot, MT_HIST_RELEASED_BYTES, state->released_pages * config.page_bytes);
-	return 0;
+}
+
+static __always_inline void take_call(struct mm_struct *mm, struct mt_space *space, __u32 slot,
+				      const struct mt_call *state, const struct call *call,
+				      long result)
+{
+	__u64 now = bpf_ktime_get_ns();
+	bool failed = is_failure(call, result);
+	__s64 direction = call->argument[0] && call->argument[0] < state->program_break ? -1 : 1;
+	__u32 operation = operation_of(cause_of_call(call, direction));
+
+	if (tables_moved(mm, space))
+		catch_up_tables(mm, slot, operation);
+	count_call(slot, operation, state, requested(call, state->program_break), failed, now);
+	if (!failed && (call->number == NR_MMAP || call->number == NR_MUNMAP ||
+			call->number == NR_MREMAP))
+		note_mapping(slot, call, result, now);
 }
 
 SEC("tp_btf/sys_exit")
@@ -184,32 +189,22 @@ int BPF_PROG(mt_sys_exit, struct pt_regs *regs, long result)
 	struct task_struct *task;
 	struct mt_space *space;
 	struct mm_struct *mm;
-	struct mt_task *state;
+	struct mt_call *state;
 	struct call call;
 	__u32 slot;
-	bool failed;
-	__u64 now;
 
 	if (!is_memory_call(regs->orig_ax))
 		return 0;
-	now = bpf_ktime_get_ns();
 	task = bpf_get_current_task_btf();
-	state = bpf_task_storage_get(&tasks, task, 0, 0);
-	mm = mm_of(task);
-	if (!state || !state->operation || !mm)
+	state = call_state(task);
+	if (!in_call(state, task))
 		return 0;
+	mm = mm_of(task);
 	slot = slot_of(this_cpu(), mm);
 	space = space_of(slot, mm);
-	if (slot && space) {
-		call = call_of(task);
-		failed = is_failure(&call, result);
-		if (tables_moved(mm, space))
-			catch_up_tables(mm, slot, state->operation - 1);
-		count_call(slot, state, failed, now);
-		if (!failed && (call.number == NR_MMAP || call.number == NR_MUNMAP ||
-				call.number == NR_MREMAP))
-			note_mapping(slot, &call, result, now);
-	}
-	state->operation = 0;
+	call = call_in(task, regs);
+	if (slot && space && is_memory_call(call.number))
+		take_call(mm, space, slot, state, &call, result);
+	state->task = 0;
 	return 0;
 }

@@ -3,6 +3,7 @@
 #include "bpf/space.bpf.h"
 
 #define SIGNAL_GROUP_EXIT 4
+#define CLONE_VFORK 0x4000
 
 static __always_inline bool is_followed(struct task_struct *task)
 {
@@ -51,12 +52,27 @@ static __always_inline void send_event(__u32 kind, struct task_struct *task, __s
 	bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
 }
 
+/* A parent that waits for its child to exec: there may be thousands of those a second. */
+static __always_inline bool is_vfork(struct task_struct *parent)
+{
+	struct call call = call_of(parent);
+	__u64 flags = call.argument[0];
+
+	if (call.number == NR_VFORK)
+		return true;
+	/* clone3 has them in a struct. */
+	if (call.number == NR_CLONE3 && bpf_probe_read_user(&flags, sizeof(flags), (void *)flags))
+		return false;
+	return (call.number == NR_CLONE || call.number == NR_CLONE3) && (flags & CLONE_VFORK);
+}
+
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(mt_fork, struct task_struct *parent, struct task_struct *child)
 {
 	bool thread = child->tgid == parent->tgid;
 	struct mm_struct *mm = mm_of(child);
-	struct mt_task *state;
+	struct mt_task *state = 0;
+	bool guest;
 
 	if (!is_followed(parent) || !(thread || config.follow_children)) {
 		/* clone3 can put a child straight into a cgroup. */
@@ -64,17 +80,20 @@ int BPF_PROG(mt_fork, struct task_struct *parent, struct task_struct *child)
 		    !is_within(cgroup_of(child), config.cgroup_id))
 			return 0;
 	}
-	if (!config.follow_all) {
+	guest = !thread && mm && mm == mm_of(parent);
+	if (!config.follow_all || guest) {
 		state = task_state(child);
 		if (state)
-			state->followed = 1;
+			state->followed = guest ? MT_FOLLOWED_AS_GUEST : MT_FOLLOWED;
 	}
 	if (thread || !mm)
 		return 0;
-	if (mm == mm_of(parent))
-		send_event(MT_EVENT_SHARES, child, 0);
-	else
+	if (!guest) {
 		open_space(mm, child, MT_BORN_FORK);
+	} else if (state && !is_vfork(bpf_get_current_task_btf())) {
+		state->announced = 1;
+		send_event(MT_EVENT_SHARES, child, 0);
+	}
 	return 0;
 }
 
@@ -112,8 +131,13 @@ int BPF_PROG(mt_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 {
 	struct mm_struct *mm = mm_of(task);
 
+	struct mt_task *state;
+
 	if (!mm || !is_followed(task))
 		return 0;
+	state = bpf_task_storage_get(&tasks, task, 0, 0);
+	if (state && state->followed)
+		state->followed = MT_FOLLOWED;
 	if (open_space(mm, task, MT_BORN_EXEC))
 		send_exec(task, program);
 	return 0;
@@ -141,7 +165,8 @@ static __always_inline void witness_exit(struct task_struct *task)
 		return;
 	slot = find_slot(mm);
 	space = space_of(slot, mm);
-	if (!slot || !space || space->exiting)
+	/* A guest's end is not that of its host. */
+	if (!slot || !space || space->pid != pid_of(task))
 		return;
 	if (tables_moved(mm, space))
 		catch_up_tables(mm, slot, MT_OP_FAULT);
@@ -159,11 +184,18 @@ static __always_inline void witness_exit(struct task_struct *task)
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(mt_exit, struct task_struct *task)
 {
+	struct mt_task *state;
+	bool guest;
+
 	/* The last thread to go ends the process. */
 	if (FOLLOW(signal_struct, task, signal)->live.counter != 0 || !is_followed(task) || (task->flags & PF_KTHREAD))
 		return 0;
 	witness_exit(task);
-	send_event(MT_EVENT_EXIT, task, exit_code_of(task));
+	state = bpf_task_storage_get(&tasks, task, 0, 0);
+	guest = state && state->followed == MT_FOLLOWED_AS_GUEST;
+	/* Of a guest that was never announced nobody waits for the end. */
+	if (!guest || state->announced)
+		send_event(MT_EVENT_EXIT, task, exit_code_of(task));
 	return 0;
 }
 

@@ -117,10 +117,11 @@ char LICENSE[] SEC("license") = "GPL";
 
 const volatile struct mt_config config = {};
 
-/* Globals, which cost less to reach than a map: one for each CPU, and the fault that each
- * task took last (direct-mapped: a lookup cannot miss). */
+/* Globals, which cost less to reach than a map: one for each CPU; and, direct-mapped so that
+ * no lookup can miss, the fault that each task took last and the call that it is in. */
 struct mt_cpu cpu_state[MT_CPUS] = {};
 struct mt_mark marks[MT_MARKS] = {};
+struct mt_call calls[MT_MARKS] = {};
 
 __u32 generation = 1; /* bumped when a slot opens or closes: see mt_cpu */
 __u32 fresh_slots = 1; /* slot 0 means "none" */
@@ -176,6 +177,19 @@ static __always_inline struct mt_mark *mark_of(struct task_struct *task)
 
 	settle(index);
 	return &marks[index & (MT_MARKS - 1)];
+}
+
+static __always_inline struct mt_call *call_state(struct task_struct *task)
+{
+	__u32 index = task->pid;
+
+	settle(index);
+	return &calls[index & (MT_MARKS - 1)];
+}
+
+static __always_inline bool in_call(const struct mt_call *call, struct task_struct *task)
+{
+	return call->task == (__u64)task;
 }
 
 #endif

@@ -57,13 +57,13 @@ __noinline int note_call(__u32 slot, __u32 why, __u64 released)
 
 	if (task->flags & PF_KTHREAD)
 		return count_cause(slot, why);
+	if (config.calls && is_call(operation_of(why)) && in_call(call_state(task), task)) {
+		call_state(task)->released_pages += released;
+		return 0;
+	}
 	state = task_state(task);
 	if (!state)
 		return 0;
-	if (config.calls && is_call(operation_of(why)) && state->operation) {
-		state->released_pages += released;
-		return 0;
-	}
 	identity = identity_of(task, slot, why, released);
 	if (state->identity != identity) {
 		flush_released(state);
@@ -136,8 +136,8 @@ static __always_inline bool is_plain_fault(struct task_struct *task, struct mm_s
 SEC("tp_btf/rss_stat")
 int BPF_PROG(mt_rss_stat, struct mm_struct *mm, int member)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
 	struct mt_cpu *cpu = this_cpu();
+	struct task_struct *task;
 	struct mt_space *space;
 	struct mt_lane *lane;
 	struct change change;
@@ -151,6 +151,7 @@ int BPF_PROG(mt_rss_stat, struct mm_struct *mm, int member)
 	lane = lane_at(bpf_get_smp_processor_id(), slot);
 	if (!space || !lane)
 		return 0;
+	task = bpf_get_current_task_btf();
 	member &= 3;
 	change = take_own(mm, space, cpu, lane, member);
 	if (is_plain_fault(task, mm)) {

@@ -28,6 +28,11 @@ void *memory_grow(void *array, size_t count, size_t size)
 	return checked(reallocarray(array, count ? count * 2 : 4, size));
 }
 
+void *memory_trim(void *array, size_t count, size_t size)
+{
+	return checked(reallocarray(array, count ? count : 1, size));
+}
+
 void *memory_copy(const void *bytes, size_t count)
 {
 	char *copy = checked(malloc(count + 1));

@@ -18,6 +18,7 @@
 #include "user/version.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -71,6 +72,7 @@ struct error *collector_new(const struct collector_options *options, struct coll
 	struct error *error;
 
 	collector->options = *options;
+	collector->cost.timing = collector->cost.timer = -1;
 	process_table_init(&collector->processes);
 	mt__capture__init(&collector->names);
 	record_names(&collector->names);
@@ -96,6 +98,7 @@ static void take_event(void *context, const struct mt_event *event, size_t bytes
 	memcpy(process->comm, event->comm, sizeof(process->comm));
 	switch (event->kind) {
 	case MT_EVENT_EXEC:
+		process->shares_with = 0;
 		identity_exec(process, (const struct mt_event_exec *)event, bytes);
 		break;
 	case MT_EVENT_EXIT:
@@ -151,7 +154,8 @@ static struct error *follow_targets(struct collector *collector)
 	for (size_t i = 0; i < options->pid_count; i++) {
 		TRY(kernel_follow(&collector->kernel, options->pids[i], true));
 		if (!is_open(collector, options->pids[i]))
-			return error_new(0, "process %d ended before it could be followed",
+			return error_new(0, "process %d cannot be followed: it has just ended, "
+					    "or the kernel does not show it to BPF",
 					 options->pids[i]);
 	}
 	return NULL;
@@ -183,7 +187,7 @@ struct error *collector_start(struct collector *collector)
 
 	TRY(kernel_load(&collector->kernel, &kernel_options, take_event, collector));
 	TRY(kernel_attach(&collector->kernel));
-	cost_start(&collector->cost, &collector->kernel);
+	cost_start(&collector->cost);
 	set_started(collector);
 	TRY(follow_targets(collector));
 	collector_tick(collector);
@@ -200,6 +204,8 @@ size_t collector_descriptors(const struct collector *collector, int *descriptors
 
 	if (count < room)
 		descriptors[count++] = kernel_poll_fd(&collector->kernel);
+	if (count < room && collector->cost.timer >= 0)
+		descriptors[count++] = collector->cost.timer;
 	if (count < room && collector->launch.pid && !collector->launch.ended)
 		descriptors[count++] = collector->launch.pidfd;
 	for (size_t i = 0; i < collector->pidfd_count && count < room; i++) {
@@ -283,7 +289,7 @@ void collector_tick(struct collector *collector)
 {
 	notice_ends(collector);
 	take_in(collector, GRACE_NS);
-	cost_tick(&collector->cost, &collector->kernel);
+	cost_tick(&collector->cost);
 	follow_late(collector);
 }
 
@@ -449,6 +455,39 @@ static void fill_processes(struct collector *collector, Mt__Capture *capture)
 			record_process(&table->folded, &collector->record);
 }
 
+struct unseen {
+	struct collector *collector;
+	uint32_t count;
+	pid_t first;
+};
+
+static void note_unseen(void *context, pid_t pid)
+{
+	struct unseen *unseen = context;
+
+	if (pid == getpid() || process_find(&unseen->collector->processes, pid))
+		return;
+	unseen->first = unseen->count++ ? unseen->first : pid;
+}
+
+/* Some hosts hide processes of theirs from BPF, as a sandbox its first one. */
+static void fill_notes(struct collector *collector, Mt__Capture *capture)
+{
+	struct unseen unseen = { .collector = collector };
+	char note[160];
+
+	if (!collector->options.system || collector->cgroup_id)
+		return;
+	target_all(note_unseen, &unseen);
+	if (!unseen.count)
+		return;
+	snprintf(note, sizeof(note), "%u process%s could not be followed (the first is %d): the "
+		 "kernel does not show %s to BPF.", unseen.count, unseen.count == 1 ? "" : "es",
+		 unseen.first, unseen.count == 1 ? "it" : "them");
+	capture->notes = memory_grow(capture->notes, capture->n_notes, sizeof(*capture->notes));
+	capture->notes[capture->n_notes++] = copy(note);
+}
+
 static Mt__Capture *build(struct collector *collector, uint64_t duration_ns)
 {
 	Mt__Capture *capture = memory_new(1, sizeof(*capture));
@@ -466,6 +505,7 @@ static Mt__Capture *build(struct collector *collector, uint64_t duration_ns)
 	fill_features(collector, capture);
 	record_names(capture);
 	fill_processes(collector, capture);
+	fill_notes(collector, capture);
 	record_histograms(capture, &collector->processes, collector->kernel.hists + 1);
 	capture->intervals = collector->intervals;
 	capture->n_intervals = collector->interval_count;
@@ -483,7 +523,7 @@ struct error *collector_finish(struct collector *collector, Mt__Capture **captur
 	identify(collector, UINT32_MAX);
 	TRY(space_read(&collector->kernel, &collector->processes, &collector->unread));
 	take_in(collector, 0);
-	cost_stop(&collector->cost, &collector->kernel);
+	cost_stop(&collector->cost);
 	kernel_detach(&collector->kernel);
 	*capture = build(collector, duration_ns);
 	return NULL;
@@ -507,6 +547,7 @@ int collector_child_wait(struct collector *collector)
 
 void collector_free(struct collector *collector)
 {
+	cost_stop(&collector->cost);
 	kernel_free(&collector->kernel);
 	launch_free(&collector->launch);
 	process_table_free(&collector->processes);

@@ -7,40 +7,45 @@
 #include "user/collect/self.h"
 
 #include <bpf/bpf.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
-#define TIMED_NS 50000000
-#define UNTIMED_NS 950000000
+#define TIMED_NS 5000000
+#define UNTIMED_NS 195000000
 
 static void change(struct cost *cost, bool on)
 {
+	struct itimerspec timer = { .it_value.tv_nsec = on ? TIMED_NS : UNTIMED_NS };
+
 	if (cost->timing >= 0)
 		close(cost->timing);
 	cost->timing = on ? bpf_enable_stats(BPF_STATS_RUN_TIME) : -1;
 	cost->measured |= cost->timing >= 0;
-	cost->until_ns = self_monotonic_ns() + (on ? TIMED_NS : UNTIMED_NS);
+	timerfd_settime(cost->timer, 0, &timer, NULL);
 }
 
-void cost_start(struct cost *cost, const struct kernel *kernel)
+void cost_start(struct cost *cost)
 {
-	(void)kernel;
 	cost->timing = -1;
+	cost->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	change(cost, true);
 }
 
-void cost_tick(struct cost *cost, const struct kernel *kernel)
+void cost_tick(struct cost *cost)
 {
-	(void)kernel;
-	if (self_monotonic_ns() >= cost->until_ns)
+	uint64_t expired;
+
+	if (read(cost->timer, &expired, sizeof(expired)) == sizeof(expired))
 		change(cost, cost->timing < 0);
 }
 
-void cost_stop(struct cost *cost, const struct kernel *kernel)
+void cost_stop(struct cost *cost)
 {
-	(void)kernel;
 	if (cost->timing >= 0)
 		close(cost->timing);
-	cost->timing = -1;
+	if (cost->timer >= 0)
+		close(cost->timer);
+	cost->timing = cost->timer = -1;
 }
 
 uint64_t cost_runs(const struct kernel *kernel)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What does the kernel side cost?  The kernel times BPF programs if it is asked to, which
- * itself costs as much as the programs: so for a twentieth of the time only.
+ * itself costs as much as the programs: so for a fortieth of the time only.
  */
 #ifndef MEMTRACE_COLLECT_COST_H
 #define MEMTRACE_COLLECT_COST_H
@@ -10,14 +10,14 @@
 #include "user/collect/kernel.h"
 
 struct cost {
-	int timing;	   /* descriptor that keeps the kernel timing, -1 */
-	uint64_t until_ns; /* when to change over */
+	int timing; /* descriptor that keeps the kernel timing, -1 */
+	int timer;  /* becomes readable when it is time to change over */
 	bool measured;
 };
 
-void cost_start(struct cost *cost, const struct kernel *kernel);
-void cost_tick(struct cost *cost, const struct kernel *kernel);
-void cost_stop(struct cost *cost, const struct kernel *kernel);
+void cost_start(struct cost *cost);
+void cost_tick(struct cost *cost);
+void cost_stop(struct cost *cost);
 
 /* Programs run so far, for processes followed or not. */
 uint64_t cost_runs(const struct kernel *kernel);

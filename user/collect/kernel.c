@@ -18,7 +18,6 @@
 
 #define SLOTS_LEAST 1024
 #define BLOCKS_A_BOOK 4	      /* histograms of a process; those that calls need included */
-#define MAPPINGS_MOST 16384
 
 static bool verbose;
 
@@ -71,7 +70,7 @@ static void set_sizes(struct kernel *kernel)
 		{ skeleton->maps.free_slots, kernel->slots },
 		{ skeleton->maps.free_books, kernel->book_count },
 		{ skeleton->maps.free_blocks, kernel->blocks },
-		{ skeleton->maps.mappings, kernel->calls ? MAPPINGS_MOST : 1 },
+		{ skeleton->maps.mappings, kernel->calls ? MT_MAPPINGS : 1 },
 	};
 
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)

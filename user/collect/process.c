@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ENDED_MOST 8192 /* processes kept after their end; older ones are folded into one */
+#define ENDED_MOST 4096 /* processes kept after their end; older ones are folded into one */
 
 /* ---- the table ---- */
 
@@ -23,6 +23,8 @@ static void release(struct process *process)
 	free(process->executable);
 	free(process->cgroup);
 	free(process->rows);
+	for (size_t i = 0; i < process->histogram_count; i++)
+		free(process->histograms[i].bucket);
 	free(process->histograms);
 	process_free(process->live);
 	process_free(process->earlier);
@@ -86,6 +88,13 @@ void process_end(struct process_table *table, struct process *process)
 		return;
 	process->ended = true;
 	table->ended++;
+	/* Nothing is added any more: no room for growth is needed. */
+	if (process->row_count)
+		process->rows = memory_trim(process->rows, process->row_count,
+					    sizeof(*process->rows));
+	if (process->histogram_count)
+		process->histograms = memory_trim(process->histograms, process->histogram_count,
+						  sizeof(*process->histograms));
 }
 
 static void unchain(struct process_table *table, const struct process *process)
@@ -125,9 +134,45 @@ static struct histogram *histogram_of(struct process *process, uint32_t which)
 	process->histograms = memory_grow(process->histograms, process->histogram_count,
 					  sizeof(*histogram));
 	histogram = &process->histograms[process->histogram_count++];
-	memset(histogram, 0, sizeof(*histogram));
-	histogram->which = which;
+	*histogram = (struct histogram){ .which = which };
 	return histogram;
+}
+
+/* Makes room for buckets from first to end, besides those that it has. */
+static void widen(struct histogram *histogram, uint16_t first, uint16_t end)
+{
+	uint64_t *wider;
+
+	if (histogram->bucket && histogram->first < first)
+		first = histogram->first;
+	if (histogram->bucket && histogram->end > end)
+		end = histogram->end;
+	wider = memory_new(end - first, sizeof(*wider));
+	for (uint16_t i = histogram->first; i < histogram->end; i++)
+		wider[i - first] = histogram->bucket[i - histogram->first];
+	free(histogram->bucket);
+	histogram->bucket = wider;
+	histogram->first = first;
+	histogram->end = end;
+}
+
+/* Adds counts of buckets first to end, of which counts[0] is the first. */
+static void add_buckets(struct histogram *histogram, const uint64_t *counts, uint16_t first,
+			uint16_t end, uint64_t sum)
+{
+	while (first < end && !counts[0]) {
+		first++;
+		counts++;
+	}
+	while (end > first && !counts[end - first - 1])
+		end--;
+	histogram->sum += sum;
+	if (first == end)
+		return;
+	if (!histogram->bucket || first < histogram->first || end > histogram->end)
+		widen(histogram, first, end);
+	for (uint16_t i = first; i < end; i++)
+		histogram->bucket[i - histogram->first] += counts[i - first];
 }
 
 static void add_entries(struct process *process, const struct mt_entry *entries)
@@ -191,14 +236,19 @@ void process_add_histograms(struct process *process,
 			    const struct mt_hist *const blocks[MT_HISTOGRAMS])
 {
 	for (uint32_t which = 0; which < MT_HISTOGRAMS; which++) {
-		struct histogram *histogram;
+		if (blocks[which])
+			add_buckets(histogram_of(process, which), (const uint64_t *)blocks[which]->bucket, 0, MT_BUCKETS,
+				    blocks[which]->sum);
+	}
+}
 
-		if (!blocks[which])
-			continue;
-		histogram = histogram_of(process, which);
-		histogram->sum += blocks[which]->sum;
-		for (size_t i = 0; i < MT_BUCKETS; i++)
-			histogram->bucket[i] += blocks[which]->bucket[i];
+void process_merge_histograms(struct process *process, const struct process *from)
+{
+	for (size_t i = 0; i < from->histogram_count; i++) {
+		const struct histogram *histogram = &from->histograms[i];
+
+		add_buckets(histogram_of(process, histogram->which), histogram->bucket,
+			    histogram->first, histogram->end, histogram->sum);
 	}
 }
 
@@ -237,17 +287,13 @@ struct process *process_copy(const struct process *process)
 	copy->live = copy->earlier = copy->next = copy->chain = NULL;
 	/* Room as memory_grow() expects it for that count. */
 	copy->rows = NULL;
-	copy->histograms = NULL;
 	for (copy->row_count = 0; copy->row_count < process->row_count; copy->row_count++) {
 		copy->rows = memory_grow(copy->rows, copy->row_count, sizeof(*copy->rows));
 		copy->rows[copy->row_count] = process->rows[copy->row_count];
 	}
-	for (copy->histogram_count = 0; copy->histogram_count < process->histogram_count;
-	     copy->histogram_count++) {
-		copy->histograms = memory_grow(copy->histograms, copy->histogram_count,
-					       sizeof(*copy->histograms));
-		copy->histograms[copy->histogram_count] = process->histograms[copy->histogram_count];
-	}
+	copy->histograms = NULL;
+	copy->histogram_count = 0;
+	process_merge_histograms(copy, process);
 	return copy;
 }
 
@@ -265,13 +311,7 @@ static void fold(struct process *into, const struct process *process)
 		for (size_t balance = 0; balance < MT_BALANCES; balance++)
 			row->moved[balance] += from->moved[balance];
 	}
-	for (size_t i = 0; i < process->histogram_count; i++) {
-		struct histogram *histogram = histogram_of(into, process->histograms[i].which);
-
-		histogram->sum += process->histograms[i].sum;
-		for (size_t bucket = 0; bucket < MT_BUCKETS; bucket++)
-			histogram->bucket[bucket] += process->histograms[i].bucket[bucket];
-	}
+	process_merge_histograms(into, process);
 	for (size_t balance = 0; balance < MT_BALANCES; balance++) {
 		into->opening[balance] += process->opening[balance];
 		into->kernel[balance] += process->kernel[balance];

@@ -24,8 +24,9 @@ struct row {
 
 struct histogram {
 	uint32_t which; /* enum mt_histogram */
+	uint16_t first, end; /* the buckets kept: those from the first to the last in use */
 	uint64_t sum;
-	uint64_t bucket[MT_BUCKETS];
+	uint64_t *bucket;
 };
 
 struct process {
@@ -103,6 +104,9 @@ void process_add(struct process *process, const struct mt_space *space,
 /* Its histograms alone. */
 void process_add_histograms(struct process *process,
 			    const struct mt_hist *const blocks[MT_HISTOGRAMS]);
+
+/* Adds another process's histograms. */
+void process_merge_histograms(struct process *process, const struct process *from);
 
 /* The line for an operation and call, made if it is new. */
 struct row *process_row(struct process *process, uint16_t operation, uint16_t call);

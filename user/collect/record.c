@@ -152,13 +152,8 @@ static Mt__Row **record_rows(const struct process *process, const struct record_
 static Mt__Histogram *record_histogram(const struct histogram *histogram)
 {
 	Mt__Histogram *made = memory_new(1, sizeof(*made));
-	size_t first = 0, end = MT_BUCKETS;
 
 	mt__histogram__init(made);
-	while (first < end && !histogram->bucket[first])
-		first++;
-	while (end > first && !histogram->bucket[end - 1])
-		end--;
 	made->name = histogram->which;
 	if (histogram->which >= MT_HIST_SYSCALL_NS) {
 		made->name = MT_HIST_SYSCALL_NS;
@@ -166,10 +161,11 @@ static Mt__Histogram *record_histogram(const struct histogram *histogram)
 		made->operation = MT_OP_CALL_FIRST + histogram->which - MT_HIST_SYSCALL_NS;
 	}
 	made->sum = histogram->sum;
-	made->first = first < end ? first : 0;
-	made->n_count = end - first;
+	made->first = histogram->first;
+	made->n_count = histogram->end - histogram->first;
 	made->count = memory_new(made->n_count, sizeof(*made->count));
-	memcpy(made->count, &histogram->bucket[first], made->n_count * sizeof(*made->count));
+	if (made->n_count)
+		memcpy(made->count, histogram->bucket, made->n_count * sizeof(*made->count));
 	return made;
 }
 
@@ -313,23 +309,6 @@ Mt__ProcessInterval *record_interval(struct process *process,
 
 /* ---- all processes together ---- */
 
-static void add_blocks(struct process *total, const struct process *process)
-{
-	const struct process *state = process->live ? process->live : process;
-	struct mt_hist block = { 0 };
-	const struct mt_hist *blocks[MT_HISTOGRAMS] = { NULL };
-
-	for (size_t i = 0; i < state->histogram_count; i++) {
-		const struct histogram *histogram = &state->histograms[i];
-
-		block.sum = histogram->sum;
-		memcpy(block.bucket, histogram->bucket, sizeof(block.bucket));
-		blocks[histogram->which] = &block;
-		process_add_histograms(total, blocks);
-		blocks[histogram->which] = NULL;
-	}
-}
-
 void record_histograms(Mt__Capture *capture, const struct process_table *table,
 		       const struct mt_hist *shared)
 {
@@ -344,8 +323,8 @@ void record_histograms(Mt__Capture *capture, const struct process_table *table,
 	}
 	process_add_histograms(total, blocks);
 	for (const struct process *process = table->first; process; process = process->next)
-		add_blocks(total, process);
-	add_blocks(total, &table->folded);
+		process_merge_histograms(total, process->live ? process->live : process);
+	process_merge_histograms(total, &table->folded);
 	capture->histograms = record_all(total, &capture->n_histograms);
 	process_free(total);
 }

@@ -79,6 +79,26 @@ struct error *target_open(pid_t pid, int *pidfd)
 	return NULL;
 }
 
+void target_all(void (*each)(void *context, pid_t pid), void *context)
+{
+	cleanup_closedir DIR *proc = opendir("/proc");
+	const struct dirent *entry;
+
+	while (proc && (entry = readdir(proc))) {
+		struct status status = { 0 };
+		pid_t pid = atoi(entry->d_name);
+		struct error *error;
+
+		if (pid <= 0)
+			continue;
+		error = read_status(pid, &status);
+		if (!error && !(status.flags & PF_KTHREAD) && status.state != 'Z' &&
+		    status.state != 'X')
+			each(context, pid);
+		error_free(error);
+	}
+}
+
 bool target_ended(int pidfd)
 {
 	struct pollfd wait = { .fd = pidfd, .events = POLLIN };

@@ -13,6 +13,9 @@
 /* Is there such a process, and can it be followed?  `pidfd` becomes readable at its end. */
 struct error *target_open(pid_t pid, int *pidfd);
 
+/* Calls `each` with the pid of every process that has memory of its own. */
+void target_all(void (*each)(void *context, pid_t pid), void *context);
+
 /* Has it ended? */
 bool target_ended(int pidfd);
 

@@ -10,7 +10,7 @@ struct ledger_row *ledger_build(const Mt__Capture *capture, Mt__Row *const *rows
 				size_t *made);
 void ledger_free(struct ledger_row *rows, size_t count);
 
-/* An operation in plain words, for somebody who does not know the calls. */
+/* An operation in plain words, for somebody who does not know the calls: up to 24 columns. */
 const char *operation_meaning(const char *operation);
 
 /* Another party did it: the kernel on its own account, or another process. */

@@ -55,6 +55,11 @@ static void add_balances(struct balances *to, const struct balances *what)
 		to->bytes[i] = plus(to->bytes[i], what->bytes[i]);
 }
 
+static uint64_t size_of(int64_t bytes)
+{
+	return bytes < 0 ? -(uint64_t)bytes : (uint64_t)bytes;
+}
+
 static void add_up(struct process_model *process)
 {
 	process->closing = process->opening;
@@ -62,6 +67,7 @@ static void add_up(struct process_model *process)
 	for (size_t row = 0; row < process->row_count; row++) {
 		bool ends = !strcmp(process->rows[row].operation, "exit");
 
+		process->volume += size_of(balances_resident(&process->rows[row].moved));
 		add_balances(&process->closing, &process->rows[row].moved);
 		if (!ends)
 			add_balances(&process->at_exit, &process->rows[row].moved);

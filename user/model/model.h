@@ -114,6 +114,7 @@ struct process_model {
 	struct lazy_free lazy_free;
 	uint32_t shares_with_pid; /* 0: has an address space of its own */
 	uint64_t folded;	  /* stands for so many that ended; 0: for itself */
+	uint64_t volume;	  /* bytes of RSS that were moved, up or down */
 };
 
 struct interval_process {

@@ -92,11 +92,16 @@ static void write_bars(const struct histogram_model *histogram,
 		text_count(count, sizeof(count), histogram->count),
 		put_value(sum, sizeof(sum), histogram, histogram->sum));
 	for (size_t i = 0; i < histogram->bucket_count && i < LINES_MOST; i++) {
-		uint64_t own = own_count(histogram, i);
+		uint64_t own = own_count(histogram, i), le = histogram->buckets[i].le;
 
-		fprintf(out, "    up to %10s %10s  ",
-			put_value(text, sizeof(text), histogram, histogram->buckets[i].le),
-			text_count(count, sizeof(count), own));
+		if (!own)
+			continue;
+		if (le == 1 && !is_time(histogram)) /* one byte is never asked for */
+			fprintf(out, "    %16s", "nothing");
+		else
+			fprintf(out, "    up to %10s",
+				put_value(text, sizeof(text), histogram, le));
+		fprintf(out, " %10s  ", text_count(count, sizeof(count), own));
 		put_bar(out, (double)own / most, columns, options);
 		fputc('\n', out);
 	}

@@ -139,22 +139,24 @@ static void write_verdict(const struct process_model *process,
 	bool good = process->has_kernel && balances_are_zero(&process->unexplained);
 	char peak[24], at[24];
 
-	fprintf(out, "\n  Highest RSS %s, %s after the start.  ",
+	fprintf(out, "\n  Highest RSS %s, %s after the start.\n  %s",
 		text_bytes(peak, sizeof(peak), process->peak_bytes, 0),
-		text_duration(at, sizeof(at), process->peak_at_ns));
+		text_duration(at, sizeof(at), process->peak_at_ns),
+		style_on(options, good ? STYLE_GOOD : STYLE_BAD));
 	if (!process->has_kernel)
-		fprintf(out, "The kernel's own figures could not be read.\n");
+		fprintf(out, "The kernel's own figures could not be read.");
 	else
-		fprintf(out, "%s%s%s\n", style_on(options, good ? STYLE_GOOD : STYLE_BAD),
-			good ? "The books balance to the byte." :
-			       "The books do NOT balance: see `unexplained`.",
-			style_off(options));
+		fputs(good ? "The books balance to the byte." :
+			     "The books do NOT balance: see `unexplained`.", out);
+	fprintf(out, "%s\n", style_off(options));
 }
 
 /* ---- the ledger ---- */
 
-/* What a row moved beside RSS and VSZ, and what failed. */
-static void put_rest(const struct ledger_row *row, FILE *out)
+#define LEDGER_WIDTH 56 /* of what stands before the words */
+
+/* What a row moved beside RSS and VSZ, and what failed; NULL: nothing. */
+static char *rest_of(const struct ledger_row *row)
 {
 	static const struct {
 		enum balance balance;
@@ -162,21 +164,28 @@ static void put_rest(const struct ledger_row *row, FILE *out)
 	} rest[] = {
 		{ BALANCE_SWAP, "swap" },
 		{ BALANCE_LOCKED, "locked" },
-		{ BALANCE_HUGETLB, "hugetlb" },
+		{ BALANCE_HUGETLB, "huge pages" },
 	};
-	char text[24];
+	char *text = NULL, bytes[24];
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
 
 	if (row->has_calls && row->failed)
-		fprintf(out, "; %" PRIu64 " failed", row->failed);
+		fprintf(out, "%" PRIu64 " failed, ", row->failed);
 	for (size_t i = 0; i < sizeof(rest) / sizeof(rest[0]); i++) {
-		if (row->moved.bytes[rest[i].balance])
-			fprintf(out, "; %s %s", rest[i].name,
-				text_bytes(text, sizeof(text), row->moved.bytes[rest[i].balance],
-					   1));
+		int64_t moved = row->moved.bytes[rest[i].balance];
+
+		if (moved)
+			fprintf(out, "%s %s, ", rest[i].name,
+				text_bytes(bytes, sizeof(bytes), moved, 1));
 	}
+	fclose(out);
+	if (size)
+		text[size - 2] = 0;
+	return text;
 }
 
-/* An operation, and what it means; for a row that a call explains, the call. */
+/* An operation in words; where a call explains it, the call first. */
 static char *meaning_of(const struct ledger_row *row)
 {
 	cleanup_free char *call = row->call ? text_printable(row->call, strlen(row->call)) : NULL;
@@ -184,34 +193,37 @@ static char *meaning_of(const struct ledger_row *row)
 	size_t size = 0;
 	FILE *out = open_memstream(&text, &size);
 
-	fputs(operation_meaning(row->operation), out);
-	if (call)
-		fprintf(out, " (%s)", call);
-	put_rest(row, out);
+	fprintf(out, "%s%s%s", call ? call : "", call ? ": " : "",
+		operation_meaning(row->operation));
 	fclose(out);
 	return text;
+}
+
+static void put_moved(FILE *out, int64_t bytes)
+{
+	if (bytes)
+		put_bytes(out, bytes, 12, true);
+	else
+		fprintf(out, "%12s", "");
 }
 
 static void write_row(const struct ledger_row *row, const struct report_options *options,
 		      FILE *out)
 {
 	cleanup_free char *meaning = meaning_of(row);
+	cleanup_free char *rest = rest_of(row);
 	bool foreign = operation_is_foreign(row->operation);
 	char count[32];
 
-	fprintf(out, "  %s%-17s%s%12s", style_on(options, foreign ? STYLE_BAD : STYLE_PLAIN),
+	fprintf(out, "  %s%-17s%s%11s", style_on(options, foreign ? STYLE_BAD : STYLE_PLAIN),
 		row->operation, style_off(options), text_count(count, sizeof(count), row->count));
-	if (balances_resident(&row->moved))
-		put_bytes(out, balances_resident(&row->moved), 13, true);
-	else
-		fprintf(out, "%13s", "");
-	if (row->moved.bytes[BALANCE_VIRTUAL])
-		put_bytes(out, row->moved.bytes[BALANCE_VIRTUAL], 13, true);
-	else
-		fprintf(out, "%13s", "");
+	put_moved(out, balances_resident(&row->moved));
+	put_moved(out, row->moved.bytes[BALANCE_VIRTUAL]);
 	fputs("  ", out);
-	style_text(out, meaning, options->width > 62 ? options->width - 60 : 20, false);
+	style_text(options, out, meaning, options->width - LEDGER_WIDTH, false);
 	fputc('\n', out);
+	if (*rest)
+		fprintf(out, "  %-17s%11s  %s\n", "", "", rest);
 }
 
 static void write_ledger(const struct process_model *process,
@@ -223,27 +235,32 @@ static void write_ledger(const struct process_model *process,
 		fputs("\n  Nothing moved.\n", out);
 		return;
 	}
-	fprintf(out, "\n%s  %-17s%12s%13s%13s  %s%s\n", style_on(options, STYLE_DIM),
-		"what moved it", "how often", "resident", "VSZ", "", style_off(options));
+	fprintf(out, "\n%s  %-17s%11s%12s%12s%s\n", style_on(options, STYLE_DIM),
+		"what moved it", "how often", "resident", "VSZ", style_off(options));
 	for (size_t i = 0; i < shown; i++)
 		write_row(&process->rows[i], options, out);
 	if (shown < process->row_count)
 		fprintf(out, "  ... and %zu more (--limit)\n", process->row_count - shown);
 }
 
-static void write_lazy_free(const struct process_model *process, FILE *out)
+static void write_lazy_free(const struct process_model *process,
+			    const struct report_options *options, FILE *out)
 {
 	const struct lazy_free *lazy = &process->lazy_free;
-	char marked[24], resident[24], taken[24];
+	char marked[24] = "unknown", resident[24] = "unknown", taken[24], text[256];
 
 	if (!process->has_lazy_free)
 		return;
-	fprintf(out, "\n  Lazily freed (MADV_FREE): %s marked, %s still resident, %s taken so far.\n",
-		lazy->has_marked ? text_bytes(marked, sizeof(marked), lazy->marked_bytes, 0) :
-				   "unknown",
-		lazy->has_resident ? text_bytes(resident, sizeof(resident), lazy->resident_bytes, 0) :
-				     "unknown",
-		text_bytes(taken, sizeof(taken), lazy->taken_bytes, 0));
+	if (lazy->has_marked)
+		text_bytes(marked, sizeof(marked), lazy->marked_bytes, 0);
+	if (lazy->has_resident)
+		text_bytes(resident, sizeof(resident), lazy->resident_bytes, 0);
+	snprintf(text, sizeof(text),
+		 "Lazily freed (MADV_FREE): %s marked, of which %s is still resident; "
+		 "the kernel took %s so far.", marked, resident,
+		 text_bytes(taken, sizeof(taken), lazy->taken_bytes, 0));
+	fputc('\n', out);
+	style_fill(options, out, text, 2);
 }
 
 void book_write(const struct process_model *process, const struct report_options *options,
@@ -259,13 +276,13 @@ void book_write(const struct process_model *process, const struct report_options
 		snprintf(line, sizeof(line), "process %u, %s", process->pid, state);
 	style_rule(options, out, line);
 	fputs("  ", out);
-	style_text(out, title, options->width - 2, false);
+	style_text(options, out, title, options->width - 2, false);
 	fputs("\n\n", out);
 	if (process->shares_with_pid)
 		return;
 	write_balances(process, options, out);
 	write_verdict(process, options, out);
 	write_ledger(process, options, out);
-	write_lazy_free(process, out);
+	write_lazy_free(process, options, out);
 	fputc('\n', out);
 }

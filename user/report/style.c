@@ -41,7 +41,8 @@ static size_t length_of(const char *text)
 	return length;
 }
 
-void style_text(FILE *out, const char *text, size_t columns, bool fill)
+void style_text(const struct report_options *options, FILE *out, const char *text,
+		size_t columns, bool fill)
 {
 	size_t all = text_columns(text), used = 0;
 	size_t room = all > columns ? columns - 1 : columns;
@@ -60,9 +61,30 @@ void style_text(FILE *out, const char *text, size_t columns, bool fill)
 		text += length;
 	}
 	if (all > columns) {
-		fputc('~', out);
+		fputs(options->unicode ? "\xe2\x80\xa6" : "~", out);
 		used++;
 	}
 	for (; fill && used < columns; used++)
 		fputc(' ', out);
+}
+
+void style_fill(const struct report_options *options, FILE *out, const char *text, size_t indent)
+{
+	size_t at = 0;
+
+	while (*text) {
+		size_t length = strcspn(text, " ");
+
+		if (at && at + 1 + length > options->width) {
+			fputc('\n', out);
+			at = 0;
+		}
+		if (at)
+			at += fprintf(out, " ");
+		else
+			at = fprintf(out, "%*s", (int)indent, "");
+		at += fwrite(text, 1, length, out);
+		text += length + strspn(text + length, " ");
+	}
+	fputc('\n', out);
 }

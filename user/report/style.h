@@ -21,6 +21,10 @@ const char *style_off(const struct report_options *options);
 void style_rule(const struct report_options *options, FILE *out, const char *title);
 
 /* Text cut to so many columns, filled up with blanks where `fill`. */
-void style_text(FILE *out, const char *text, size_t columns, bool fill);
+void style_text(const struct report_options *options, FILE *out, const char *text,
+		size_t columns, bool fill);
+
+/* Words in lines, as wide as the line, each after so many blanks. */
+void style_fill(const struct report_options *options, FILE *out, const char *text, size_t indent);
 
 #endif

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The report for a person.  The numbers first, the words beside them. */
 #include "user/base/cleanup.h"
+#include "user/base/memory.h"
 #include "user/base/text.h"
 #include "user/report/book.h"
 #include "user/report/report.h"
 #include "user/report/style.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -23,13 +25,14 @@ static void write_head(const struct model *model, FILE *out)
 
 	gmtime_r(&started, &when);
 	strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S UTC", &when);
-	fprintf(out, "memtrace %s: followed for %s from %s; Linux %s, %s\n\n",
-		capture->memtrace_version,
-		text_duration(duration, sizeof(duration), capture->duration_ns), date,
-		capture->host->kernel, capture->host->architecture);
+	fprintf(out, "memtrace %s on Linux %s (%s)\nfollowed for %s from %s\n\n",
+		capture->memtrace_version, capture->host->kernel, capture->host->architecture,
+		text_duration(duration, sizeof(duration), capture->duration_ns), date);
 }
 
 /* ---- the table of processes ---- */
+
+#define TABLE_WIDTH 51 /* of what stands before the command */
 
 static void put_bytes(FILE *out, int64_t bytes, int width, bool sign)
 {
@@ -57,8 +60,8 @@ static void write_process(const struct process_model *process,
 	fprintf(out, " %s%-3s%s ", style_on(options, good ? STYLE_PLAIN : STYLE_BAD),
 		!process->has_kernel ? "?" : good ? "yes" : "NO", style_off(options));
 	book_state(process, state, sizeof(state));
-	style_text(out, process->folded ? state : title,
-		   options->width > 62 ? options->width - 52 : 20, false);
+	style_text(options, out, process->folded ? state : title,
+		   options->width - TABLE_WIDTH, false);
 	fputc('\n', out);
 }
 
@@ -86,39 +89,50 @@ static void write_table(const struct model *model, const struct report_options *
 static void write_losses(const struct model *model, const struct report_options *options,
 			 FILE *out)
 {
-	char count[32];
+	char count[32], *text = NULL;
+	size_t size = 0;
+	FILE *line;
 
 	if (!model->has_losses) {
 		fprintf(out, "Lost: nothing.\n");
 		return;
 	}
-	fprintf(out, "%sLost:%s", style_on(options, STYLE_BAD), style_off(options));
+	line = open_memstream(&text, &size);
+	fprintf(line, "Lost:");
 	for (size_t i = 0; i < LOSSES; i++) {
 		if (model->losses[i].count)
-			fprintf(out, " %s %s;",
+			fprintf(line, " %s %s;",
 				text_count(count, sizeof(count), model->losses[i].count),
 				model->losses[i].meaning);
 	}
-	fprintf(out, " the sums stay whole.\n");
+	fprintf(line, " the sums stay whole.");
+	fclose(line);
+	fputs(style_on(options, STYLE_BAD), out);
+	style_fill(options, out, text, 0);
+	fputs(style_off(options), out);
+	free(text);
 }
 
-static void write_cost(const struct model *model, FILE *out)
+static void write_cost(const struct model *model, const struct report_options *options, FILE *out)
 {
 	const Mt__Overhead *overhead = model->capture->overhead;
-	char runs[32], time[32], own[32], resident[32], kernel[32];
+	char runs[32], time[32], own[32], resident[32], kernel[32], text[512];
+	size_t used;
 
-	fprintf(out, "memtrace itself: ");
+	used = snprintf(text, sizeof(text), "memtrace itself: %s program runs in the kernel, ",
+			text_count(runs, sizeof(runs), overhead->bpf_runs));
 	if (overhead->has_bpf_ns)
-		fprintf(out, "%s of CPU in the kernel (%s program runs), ",
-			text_duration(time, sizeof(time), overhead->bpf_ns),
-			text_count(runs, sizeof(runs), overhead->bpf_runs));
+		used += snprintf(text + used, sizeof(text) - used, "%s of CPU; ",
+				 text_duration(time, sizeof(time), overhead->bpf_ns));
 	else
-		fprintf(out, "%s program runs in the kernel (their time could not be measured), ",
-			text_count(runs, sizeof(runs), overhead->bpf_runs));
-	fprintf(out, "%s beside it;\n  %s resident, %s of kernel maps.\n",
-		text_duration(own, sizeof(own), overhead->user_cpu_ns),
-		text_bytes(resident, sizeof(resident), overhead->resident_bytes, 0),
-		text_bytes(kernel, sizeof(kernel), overhead->kernel_bytes, 0));
+		used += snprintf(text + used, sizeof(text) - used,
+				 "whose time could not be measured; ");
+	snprintf(text + used, sizeof(text) - used,
+		 "%s of CPU beside it; %s resident, %s of kernel maps.",
+		 text_duration(own, sizeof(own), overhead->user_cpu_ns),
+		 text_bytes(resident, sizeof(resident), overhead->resident_bytes, 0),
+		 text_bytes(kernel, sizeof(kernel), overhead->kernel_bytes, 0));
+	style_fill(options, out, text, 0);
 }
 
 /* ---- intervals ---- */
@@ -136,18 +150,42 @@ static int64_t moved_by(const struct interval_process *process, bool up)
 	return sum;
 }
 
+#define INTERVAL_WIDTH 74 /* of what stands before the reasons */
+
 /* What moved most: rows come in that order. */
-static void put_reasons(const struct interval_process *process, FILE *out)
+static char *reasons_of(const struct interval_process *process)
 {
-	char text[24];
+	char bytes[24], *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
 
 	for (size_t i = 0; i < process->row_count && i < 3; i++) {
-		int64_t bytes = balances_resident(&process->rows[i].moved);
+		int64_t moved = balances_resident(&process->rows[i].moved);
 
-		if (bytes)
+		if (moved)
 			fprintf(out, "%s%s %s", i ? ", " : "", process->rows[i].operation,
-				text_bytes(text, sizeof(text), bytes, 1));
+				text_bytes(bytes, sizeof(bytes), moved, 1));
 	}
+	fclose(out);
+	return text;
+}
+
+static void write_interval(const struct interval_process *process, const char *at,
+			   const struct report_options *options, FILE *out)
+{
+	cleanup_free char *command = text_printable(process->command, strlen(process->command));
+	char *reasons = reasons_of(process);
+
+	fprintf(out, "%9s %7u ", at, process->pid);
+	style_text(options, out, command, 15, true);
+	fputs(" RSS", out);
+	put_bytes(out, balances_resident(&process->closing), 11, false);
+	put_bytes(out, moved_by(process, true), 12, true);
+	put_bytes(out, moved_by(process, false), 12, true);
+	fputs("  ", out);
+	style_text(options, out, reasons, options->width - INTERVAL_WIDTH, false);
+	fputc('\n', out);
+	free(reasons);
 }
 
 void report_interval(const struct interval_model *interval, const struct report_options *options,
@@ -159,51 +197,73 @@ void report_interval(const struct interval_model *interval, const struct report_
 	text_duration(at, sizeof(at), interval->at_ns);
 	for (size_t i = 0; i < interval->process_count && shown < options->limit; i++) {
 		const struct interval_process *process = &interval->processes[i];
-		cleanup_free char *command = text_printable(process->command,
-							    strlen(process->command));
-		int64_t up = moved_by(process, true), down = moved_by(process, false);
 
-		if (!up && !down && interval->process_count > 1)
+		if (interval->process_count > 1 && !moved_by(process, true) &&
+		    !moved_by(process, false))
 			continue;
 		shown++;
-		fprintf(out, "%10s %8u %-16s RSS", at, process->pid, command);
-		put_bytes(out, balances_resident(&process->closing), 11, false);
-		put_bytes(out, up, 12, true);
-		put_bytes(out, down, 12, true);
-		fputs("  ", out);
-		put_reasons(process, out);
-		fputc('\n', out);
+		write_interval(process, at, options, out);
 	}
 	if (!shown)
-		fprintf(out, "%10s nothing moved\n", at);
+		fprintf(out, "%9s nothing moved\n", at);
 }
 
 /* ---- all of it ---- */
 
+static void write_note(const char *note, const struct report_options *options, FILE *out)
+{
+	char text[512];
+
+	snprintf(text, sizeof(text), "Note: %s", note);
+	style_fill(options, out, text, 0);
+	fputc('\n', out);
+}
+
+static int by_volume(const void *left, const void *right)
+{
+	const struct process_model *a = *(const struct process_model *const *)left;
+	const struct process_model *b = *(const struct process_model *const *)right;
+
+	if (a->volume != b->volume)
+		return a->volume > b->volume ? -1 : 1;
+	return a < b ? -1 : a > b; /* as they are in the table */
+}
+
+/* The whole books of those where most moved: where nothing did, there is nothing to read. */
+static void write_books(const struct model *model, const struct report_options *options, FILE *out)
+{
+	size_t count = model->process_count, full = 0;
+	const struct process_model **order = memory_new(count, sizeof(*order));
+
+	for (size_t i = 0; i < count; i++)
+		order[i] = &model->processes[i];
+	if (count)
+		qsort(order, count, sizeof(*order), by_volume);
+	while (full < count && full < BOOKS_FULL && full < options->limit &&
+	       (order[full]->volume || count <= BOOKS_FULL))
+		book_write(order[full++], options, out);
+	if (full < count)
+		fprintf(out, "The books of %s%zu are in the JSON report (-f json).\n\n",
+			full ? "the other " : "all ", count - full);
+	free(order);
+}
+
 struct error *report_text(const struct model *model, const struct report_options *options,
 			  FILE *out)
 {
-	size_t full = model->process_count < BOOKS_FULL ? model->process_count : BOOKS_FULL;
-
-	if (full > options->limit)
-		full = options->limit;
 	for (size_t i = 0; i < model->interval_count && !options->intervals_written; i++)
 		report_interval(&model->intervals[i], options, out);
 	if (model->interval_count)
 		fputc('\n', out);
 	write_head(model, out);
 	for (size_t i = 0; i < model->capture->n_notes; i++)
-		fprintf(out, "Note: %s\n", model->capture->notes[i]);
+		write_note(model->capture->notes[i], options, out);
 	if (!model->process_count)
 		fprintf(out, "No process was followed.\n\n");
 	write_table(model, options, out);
-	for (size_t i = 0; i < full; i++)
-		book_write(&model->processes[i], options, out);
-	if (full < model->process_count)
-		fprintf(out, "The books of the other %zu are in the JSON report (-f json).\n\n",
-			model->process_count - full);
+	write_books(model, options, out);
 	bars_write(model->histograms, model->histogram_count, options, out);
 	write_losses(model, options, out);
-	write_cost(model, out);
+	write_cost(model, options, out);
 	return NULL;
 }

@@ -25,10 +25,24 @@ static bool are_plain(char *const *names, size_t count)
 	return true;
 }
 
+/* A sentence of ours: printable ASCII. */
+static bool is_sentence(const char *text)
+{
+	for (; *text; text++) {
+		if (*text < ' ' || *text > '~')
+			return false;
+	}
+	return true;
+}
+
 static bool are_names(const Mt__Capture *capture)
 {
 	for (size_t i = 0; i < capture->n_features; i++) {
 		if (!is_plain(capture->features[i]->name))
+			return false;
+	}
+	for (size_t i = 0; i < capture->n_notes; i++) {
+		if (!is_sentence(capture->notes[i]))
 			return false;
 	}
 	return is_plain(capture->memtrace_version) && is_plain(capture->mode) &&
