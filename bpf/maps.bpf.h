@@ -32,7 +32,6 @@ struct {
 /* Their ledgers: dense, so that an operation always finds room in one. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct mt_book);
@@ -50,7 +49,6 @@ struct {
 /* Histogram blocks, given to (space, histogram) at first use. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct mt_hist);

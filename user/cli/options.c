@@ -185,7 +185,7 @@ static const struct option_row rows[] = {
 	{ "limit", 0, "N", set_limit, "at most N rows in each table of the text report (20)" },
 	{ "strict", 0, NULL, set_strict, "exit with status 3 if anything was lost" },
 	{ "quiet", 'q', NULL, set_quiet, "no status line" },
-	{ "verbose", 'v', NULL, set_verbose, "what libbpf has to say, too" },
+	{ "verbose", 'v', NULL, set_verbose, "more: a line for each bucket of a histogram, what libbpf has to say" },
 	{ "help", 'h', NULL, set_help, "this text" },
 	{ "version", 'V', NULL, set_version, "the version" },
 };
@@ -340,7 +340,8 @@ void options_manual(FILE *out)
 		fprintf(out, "Fl Fl %s", rows[i].name);
 		if (rows[i].argument)
 			fprintf(out, " Ar %s", rows[i].argument);
-		fprintf(out, "\n%s.\n", rows[i].help);
+		fputc('\n', out);
+		put_filled(out, rows[i].help, 0, 78);
 	}
 }
 

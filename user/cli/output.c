@@ -41,6 +41,7 @@ struct error *output_open(struct output *output, const struct options *options)
 
 	*output = (struct output){ .file = stdout, .name = "standard output" };
 	output->report.limit = options->limit;
+	output->report.details = options->verbose;
 	if (options->output) {
 		TRY(file_create(options->output, &fd));
 		output->name = options->output;

@@ -445,10 +445,11 @@ static void fill_processes(struct collector *collector, Mt__Capture *capture)
 		if (!is_reported(process))
 			continue;
 		find_cgroup(table, process);
-		Mt__Process *made = record_process(process, &collector->record);
-
-		lazy_fill(made);
-		capture->processes[capture->n_processes++] = made;
+		capture->processes[capture->n_processes] =
+			record_process(process, &collector->record);
+		lazy_fill(capture->processes[capture->n_processes++]);
+		process_free(process->live);
+		process->live = NULL;
 	}
 	if (table->folded.folded)
 		capture->processes[capture->n_processes++] =
@@ -504,14 +505,16 @@ static Mt__Capture *build(struct collector *collector, uint64_t duration_ns)
 	fill_losses(collector, capture);
 	fill_features(collector, capture);
 	record_names(capture);
-	fill_processes(collector, capture);
+	record_histograms(capture, &collector->processes, &collector->kernel);
 	fill_notes(collector, capture);
-	record_histograms(capture, &collector->processes, collector->kernel.hists + 1);
+	capture->overhead = cost_record(&collector->cost, &collector->kernel);
+	kernel_free(&collector->kernel); /* before the report takes memory */
+	fill_processes(collector, capture);
+	process_table_free(&collector->processes);
 	capture->intervals = collector->intervals;
 	capture->n_intervals = collector->interval_count;
 	collector->intervals = NULL;
 	collector->interval_count = 0;
-	capture->overhead = cost_record(&collector->cost, &collector->kernel);
 	return capture;
 }
 

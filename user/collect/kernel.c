@@ -131,9 +131,7 @@ static struct error *map_arrays(struct kernel *kernel)
 	struct memtrace_bpf *skeleton = kernel->skeleton;
 
 	TRY(map_array(skeleton->maps.spaces, &kernel->spaces));
-	TRY(map_array(skeleton->maps.books, &kernel->books));
 	TRY(map_array(skeleton->maps.lanes, &kernel->lanes));
-	TRY(map_array(skeleton->maps.hists, &kernel->hists));
 	return map_array(skeleton->maps.filter, &kernel->filter);
 }
 
@@ -216,9 +214,7 @@ void kernel_free(struct kernel *kernel)
 	ring_buffer__free(kernel->ring);
 	if (kernel->skeleton) {
 		unmap_array(kernel->skeleton->maps.spaces, kernel->spaces);
-		unmap_array(kernel->skeleton->maps.books, kernel->books);
 		unmap_array(kernel->skeleton->maps.lanes, kernel->lanes);
-		unmap_array(kernel->skeleton->maps.hists, kernel->hists);
 		unmap_array(kernel->skeleton->maps.filter, kernel->filter);
 	}
 	memtrace_bpf__destroy(kernel->skeleton);
@@ -259,21 +255,44 @@ static void give_back(struct bpf_map *map, __u32 number)
 	bpf_map_update_elem(bpf_map__fd(map), NULL, &number, BPF_ANY);
 }
 
+static void read_entry(const struct bpf_map *map, __u32 number, void *out)
+{
+	if (bpf_map_lookup_elem(bpf_map__fd(map), &number, out))
+		memset(out, 0, bpf_map__value_size(map));
+}
+
+static void write_entry(const struct bpf_map *map, __u32 number, const void *value)
+{
+	bpf_map_update_elem(bpf_map__fd(map), &number, value, BPF_ANY);
+}
+
+void kernel_read_book(const struct kernel *kernel, __u32 number, struct mt_book *book)
+{
+	read_entry(kernel->skeleton->maps.books, number, book);
+}
+
+void kernel_read_block(const struct kernel *kernel, __u32 number, struct mt_hist *block)
+{
+	read_entry(kernel->skeleton->maps.hists, number, block);
+}
+
 void kernel_recycle(struct kernel *kernel, __u32 slot)
 {
 	struct memtrace_bpf *skeleton = kernel->skeleton;
 	struct mt_space *space = &kernel->spaces[slot];
+	static const struct mt_book no_book;
+	static const struct mt_hist no_block;
 
 	for (size_t i = 0; i < MT_HISTOGRAMS; i++) {
 		__u32 block = space->hist[i];
 
 		if (block < MT_BLOCKS_SHARED || block >= kernel->blocks)
 			continue;
-		memset(&kernel->hists[block], 0, sizeof(kernel->hists[block]));
+		write_entry(skeleton->maps.hists, block, &no_block);
 		give_back(skeleton->maps.free_blocks, block);
 	}
 	if (space->book && space->book < kernel->book_count) {
-		memset(&kernel->books[space->book], 0, sizeof(kernel->books[0]));
+		write_entry(skeleton->maps.books, space->book, &no_book);
 		give_back(skeleton->maps.free_books, space->book);
 	}
 	for (__u32 cpu = 0; cpu < kernel->cpus; cpu++)

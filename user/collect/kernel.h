@@ -28,11 +28,10 @@ struct kernel {
 	struct memtrace_bpf *skeleton;
 	struct ring_buffer *ring;
 	struct bpf_link *reader;
-	/* Maps of the kernel side, shared with it. */
+	/* Maps of the kernel side, shared with it.  Each counts as resident memory of ours from
+	 * the first to the last page, so the larger ones are read entry by entry. */
 	struct mt_space *spaces;
-	struct mt_book *books;
 	struct mt_lane *lanes;
-	struct mt_hist *hists;
 	__u32 *filter;
 	__u32 slots, book_count, blocks, cpus;
 	__u32 page_bytes;
@@ -59,6 +58,10 @@ int kernel_poll(struct kernel *kernel);
 
 /* Becomes readable when events wait. */
 int kernel_poll_fd(const struct kernel *kernel);
+
+/* Copies a book, or a block of the histogram pool. */
+void kernel_read_book(const struct kernel *kernel, __u32 number, struct mt_book *book);
+void kernel_read_block(const struct kernel *kernel, __u32 number, struct mt_hist *block);
 
 /* Gives back a closed slot with its book and blocks, zeroed. */
 void kernel_recycle(struct kernel *kernel, __u32 slot);

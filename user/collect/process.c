@@ -232,14 +232,14 @@ static void add_unbooked(struct process *process, const struct mt_space *space)
 	}
 }
 
-void process_add_histograms(struct process *process,
-			    const struct mt_hist *const blocks[MT_HISTOGRAMS])
+void process_add_histogram(struct process *process, enum mt_histogram which,
+			   const struct mt_hist *block)
 {
-	for (uint32_t which = 0; which < MT_HISTOGRAMS; which++) {
-		if (blocks[which])
-			add_buckets(histogram_of(process, which), (const uint64_t *)blocks[which]->bucket, 0, MT_BUCKETS,
-				    blocks[which]->sum);
-	}
+	uint64_t counts[MT_BUCKETS];
+
+	for (size_t i = 0; i < MT_BUCKETS; i++)
+		counts[i] = block->bucket[i];
+	add_buckets(histogram_of(process, which), counts, 0, MT_BUCKETS, block->sum);
 }
 
 void process_merge_histograms(struct process *process, const struct process *from)
@@ -253,8 +253,7 @@ void process_merge_histograms(struct process *process, const struct process *fro
 }
 
 void process_add(struct process *process, const struct mt_space *space,
-		 const struct mt_book *book, const struct mt_lane *lanes,
-		 const struct mt_hist *const blocks[MT_HISTOGRAMS])
+		 const struct mt_book *book, const struct mt_lane *lanes)
 {
 	process->parent_pid = space->parent_pid;
 	process->cgroup_id = space->cgroup_id;
@@ -275,7 +274,6 @@ void process_add(struct process *process, const struct mt_space *space,
 		add_details(process, book->detail);
 	add_lanes(process, lanes);
 	add_unbooked(process, space);
-	process_add_histograms(process, blocks);
 }
 
 struct process *process_copy(const struct process *process)

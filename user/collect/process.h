@@ -95,15 +95,12 @@ void process_fold(struct process_table *table);
 struct process *process_copy(const struct process *process);
 void process_free(struct process *process);
 
-/* Adds to a process what an address space of its has: space, book, lanes summed over the
- * CPUs, and the histograms, of which blocks[n] belongs to space->hist[n] (or is NULL). */
+/* Adds to a process what an address space of its has: space, book (NULL: none), and lanes
+ * summed over the CPUs; and its histograms, one by one. */
 void process_add(struct process *process, const struct mt_space *space,
-		 const struct mt_book *book, const struct mt_lane *lanes,
-		 const struct mt_hist *const blocks[MT_HISTOGRAMS]);
-
-/* Its histograms alone. */
-void process_add_histograms(struct process *process,
-			    const struct mt_hist *const blocks[MT_HISTOGRAMS]);
+		 const struct mt_book *book, const struct mt_lane *lanes);
+void process_add_histogram(struct process *process, enum mt_histogram which,
+			   const struct mt_hist *block);
 
 /* Adds another process's histograms. */
 void process_merge_histograms(struct process *process, const struct process *from);

@@ -310,18 +310,18 @@ Mt__ProcessInterval *record_interval(struct process *process,
 /* ---- all processes together ---- */
 
 void record_histograms(Mt__Capture *capture, const struct process_table *table,
-		       const struct mt_hist *shared)
+		       const struct kernel *kernel)
 {
 	struct process *total = memory_new(1, sizeof(*total));
-	const struct mt_hist *blocks[MT_HISTOGRAMS] = { NULL };
 
-	for (size_t i = 0; i < MT_HISTOGRAMS; i++) {
-		static const struct mt_hist empty;
+	for (uint32_t which = 0; which < MT_HISTOGRAMS; which++) {
+		static const struct mt_hist nothing;
+		struct mt_hist shared;
 
-		if (memcmp(&shared[i], &empty, sizeof(empty)))
-			blocks[i] = &shared[i];
+		kernel_read_block(kernel, 1 + which, &shared);
+		if (memcmp(&shared, &nothing, sizeof(nothing)))
+			process_add_histogram(total, which, &shared);
 	}
-	process_add_histograms(total, blocks);
 	for (const struct process *process = table->first; process; process = process->next)
 		process_merge_histograms(total, process->live ? process->live : process);
 	process_merge_histograms(total, &table->folded);

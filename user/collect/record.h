@@ -27,7 +27,7 @@ Mt__ProcessInterval *record_interval(struct process *process,
 
 /* The histograms of all processes together, and the kernel side's shared blocks. */
 void record_histograms(Mt__Capture *capture, const struct process_table *table,
-		       const struct mt_hist *shared);
+		       const struct kernel *kernel);
 
 Mt__Balances *record_balances(const int64_t *balances, uint32_t page_bytes);
 

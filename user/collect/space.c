@@ -16,15 +16,17 @@
 #define READ_PASSES 8
 #define PASS_PAUSE_NS 500000
 
-static const struct mt_book no_book;
-
-static void find_blocks(const struct kernel *kernel, const struct mt_space *space,
-			const struct mt_hist **blocks)
+static void add_histograms(const struct kernel *kernel, struct process *process,
+			   const struct mt_space *space)
 {
-	for (size_t i = 0; i < MT_HISTOGRAMS; i++) {
-		__u32 block = space->hist[i];
+	for (__u32 which = 0; which < MT_HISTOGRAMS; which++) {
+		__u32 number = space->hist[which];
+		struct mt_hist block;
 
-		blocks[i] = block >= MT_BLOCKS_SHARED && block < kernel->blocks ? &kernel->hists[block] : NULL;
+		if (number < MT_BLOCKS_SHARED || number >= kernel->blocks)
+			continue;
+		kernel_read_block(kernel, number, &block);
+		process_add_histogram(process, which, &block);
 	}
 }
 
@@ -48,15 +50,14 @@ static struct mt_lane sum_lanes(const struct kernel *kernel, __u32 slot)
 static void take_closed(struct kernel *kernel, struct process_table *table, __u32 slot)
 {
 	const struct mt_space *space = &kernel->spaces[slot];
-	const struct mt_book *book = space->book < kernel->book_count ?
-					     &kernel->books[space->book] : &no_book;
 	struct process *process = process_get(table, space->pid, space->start_boot_ns);
-	const struct mt_hist *blocks[MT_HISTOGRAMS];
 	struct mt_lane lanes = sum_lanes(kernel, slot);
+	struct mt_book book;
 
+	kernel_read_book(kernel, space->book, &book); /* number 0 is an empty one */
 	kernel->stale += space->untouched;
-	find_blocks(kernel, space, blocks);
-	process_add(process, space, space->book ? book : NULL, &lanes, blocks);
+	process_add(process, space, &book, &lanes);
+	add_histograms(kernel, process, space);
 	process_free(process->live);
 	process->live = NULL;
 	if (space->ended_by == MT_OP_EXEC) {
@@ -98,12 +99,10 @@ static struct process *add_live(struct kernel *kernel, struct process *process,
 				const struct mt_space *space, const struct mt_book *book,
 				const struct mt_lane *lanes)
 {
-	const struct mt_hist *blocks[MT_HISTOGRAMS];
-
 	process_free(process->live);
 	process->live = process_copy(process);
-	find_blocks(kernel, space, blocks);
-	process_add(process->live, space, space->book ? book : NULL, lanes, blocks);
+	process_add(process->live, space, book, lanes);
+	add_histograms(kernel, process->live, space);
 	return process->live;
 }
 
@@ -180,6 +179,7 @@ static uint32_t read_leftovers(struct kernel *kernel, struct process_table *tabl
 		const struct mt_space *space = &kernel->spaces[slot];
 		struct mt_lane lanes;
 		struct process *process;
+		struct mt_book book;
 
 		if (space->state != MT_SPACE_OPEN)
 			continue;
@@ -190,7 +190,8 @@ static uint32_t read_leftovers(struct kernel *kernel, struct process_table *tabl
 		if (!take)
 			continue;
 		lanes = sum_lanes(kernel, slot);
-		add_live(kernel, process, space, &kernel->books[space->book], &lanes);
+		kernel_read_book(kernel, space->book, &book);
+		add_live(kernel, process, space, &book, &lanes);
 	}
 	return count;
 }

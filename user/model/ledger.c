@@ -75,17 +75,28 @@ static uint64_t size_of(int64_t bytes)
 	return bytes < 0 ? -(uint64_t)bytes : (uint64_t)bytes;
 }
 
-/* What counts first: residency, then swap, address space, the rest; in the end the count. */
+/* The most that a row moved of any balance, RSS in one. */
+static uint64_t largest(const struct ledger_row *row)
+{
+	static const enum balance others[] = { BALANCE_VIRTUAL, BALANCE_SWAP, BALANCE_PAGE_TABLE,
+					       BALANCE_LOCKED, BALANCE_HUGETLB };
+	uint64_t most = size_of(balances_resident(&row->moved));
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		uint64_t size = size_of(row->moved.bytes[others[i]]);
+
+		most = size > most ? size : most;
+	}
+	return most;
+}
+
 static int compare_sizes(const struct ledger_row *a, const struct ledger_row *b)
 {
-	static const enum balance order[] = { BALANCE_SWAP, BALANCE_VIRTUAL, BALANCE_HUGETLB,
-					      BALANCE_LOCKED, BALANCE_PAGE_TABLE };
-	uint64_t left = size_of(balances_resident(&a->moved));
-	uint64_t right = size_of(balances_resident(&b->moved));
+	uint64_t left = largest(a), right = largest(b);
 
-	for (size_t i = 0; left == right && i < sizeof(order) / sizeof(order[0]); i++) {
-		left = size_of(a->moved.bytes[order[i]]);
-		right = size_of(b->moved.bytes[order[i]]);
+	if (left == right) {
+		left = size_of(balances_resident(&a->moved));
+		right = size_of(balances_resident(&b->moved));
 	}
 	if (left == right) {
 		left = a->count;

@@ -6,29 +6,35 @@
 
 #include <string.h>
 
-#define LINES_MOST 24
+#define BAR_COLUMNS 40
+#define LINE_WIDTH 66 /* of what stands before the marks */
 
 static const struct {
 	const char *name;
 	const char *title;
 } titles[] = {
-	{ "mmap_bytes", "Sizes asked of mmap" },
-	{ "munmap_bytes", "Sizes given to munmap" },
-	{ "brk_bytes", "Steps of brk" },
-	{ "mremap_bytes", "Sizes asked of mremap" },
-	{ "madvise_bytes", "Sizes given to madvise" },
-	{ "released_bytes", "What a release really gave back" },
-	{ "touch_delay_ns", "From mapping to first touch" },
-	{ "mapping_lifetime_ns", "From mapping to unmapping" },
+	{ "mmap_bytes", "mmap: asked for" },
+	{ "munmap_bytes", "munmap: given" },
+	{ "brk_bytes", "brk: step" },
+	{ "mremap_bytes", "mremap: asked for" },
+	{ "madvise_bytes", "madvise: given" },
+	{ "released_bytes", "release: gave back" },
+	{ "touch_delay_ns", "mapped to touched" },
+	{ "mapping_lifetime_ns", "mapped to unmapped" },
 };
 
-static const char *title_of(const char *name)
+static void put_title(char *text, size_t size, const struct histogram_model *histogram)
 {
+	const char *title = histogram->name;
+
 	for (size_t i = 0; i < sizeof(titles) / sizeof(titles[0]); i++) {
-		if (!strcmp(titles[i].name, name))
-			return titles[i].title;
+		if (!strcmp(titles[i].name, histogram->name))
+			title = titles[i].title;
 	}
-	return name;
+	if (histogram->operation)
+		snprintf(text, size, "in %s", histogram->operation);
+	else
+		snprintf(text, size, "%s", title);
 }
 
 static bool is_time(const struct histogram_model *histogram)
@@ -83,15 +89,10 @@ static void put_bar(FILE *out, double share, size_t columns, const struct report
 static void write_bars(const struct histogram_model *histogram,
 		       const struct report_options *options, FILE *out)
 {
-	size_t columns = options->width > 48 ? options->width - 36 : 12;
 	uint64_t most = largest(histogram);
-	char sum[32], count[32], text[32];
+	char count[32], text[32];
 
-	fprintf(out, "  %s%s%s: %s, %s in all\n", style_on(options, STYLE_BOLD),
-		title_of(histogram->name), style_off(options),
-		text_count(count, sizeof(count), histogram->count),
-		put_value(sum, sizeof(sum), histogram, histogram->sum));
-	for (size_t i = 0; i < histogram->bucket_count && i < LINES_MOST; i++) {
+	for (size_t i = 0; i < histogram->bucket_count; i++) {
 		uint64_t own = own_count(histogram, i), le = histogram->buckets[i].le;
 
 		if (!own)
@@ -102,7 +103,7 @@ static void write_bars(const struct histogram_model *histogram,
 			fprintf(out, "    up to %10s",
 				put_value(text, sizeof(text), histogram, le));
 		fprintf(out, " %10s  ", text_count(count, sizeof(count), own));
-		put_bar(out, (double)own / most, columns, options);
+		put_bar(out, (double)own / most, BAR_COLUMNS, options);
 		fputc('\n', out);
 	}
 	fputc('\n', out);
@@ -124,6 +125,32 @@ static void put_spark(FILE *out, double share, const struct report_options *opti
 		fputc(marks[level], out);
 }
 
+/* So many buckets in one mark that all fit into the line. */
+static uint64_t group_count(const struct histogram_model *histogram, size_t first, size_t step)
+{
+	uint64_t count = 0;
+
+	for (size_t i = first; i < first + step && i < histogram->bucket_count; i++)
+		count += own_count(histogram, i);
+	return count;
+}
+
+static void put_sparks(const struct histogram_model *histogram,
+		       const struct report_options *options, FILE *out)
+{
+	size_t room = options->width > LINE_WIDTH ? options->width - LINE_WIDTH : 1;
+	size_t step = (histogram->bucket_count + room - 1) / room;
+	uint64_t most = 1;
+
+	for (size_t i = 0; i < histogram->bucket_count; i += step) {
+		uint64_t count = group_count(histogram, i, step);
+
+		most = count > most ? count : most;
+	}
+	for (size_t i = 0; i < histogram->bucket_count; i += step)
+		put_spark(out, (double)group_count(histogram, i, step) / most, options);
+}
+
 /* The bound under which so large a share of the values lies. */
 static uint64_t quantile(const struct histogram_model *histogram, double share)
 {
@@ -137,39 +164,36 @@ static uint64_t quantile(const struct histogram_model *histogram, double share)
 static void write_line(const struct histogram_model *histogram,
 		       const struct report_options *options, FILE *out)
 {
-	uint64_t most = largest(histogram);
-	char count[32], sum[32], half[32], nearly[32];
+	char title[32], count[32], sum[32], half[32], nearly[32];
 
-	fprintf(out, "  %-17s%12s%11s%11s%11s  ", histogram->operation,
+	put_title(title, sizeof(title), histogram);
+	fprintf(out, "  %-19s%10s%11s%11s%11s  ", title,
 		text_count(count, sizeof(count), histogram->count),
-		text_duration(sum, sizeof(sum), histogram->sum),
-		text_duration(half, sizeof(half), quantile(histogram, 0.5)),
-		text_duration(nearly, sizeof(nearly), quantile(histogram, 0.99)));
-	for (size_t i = 0; i < histogram->bucket_count; i++)
-		put_spark(out, (double)own_count(histogram, i) / most, options);
+		put_value(sum, sizeof(sum), histogram, histogram->sum),
+		put_value(half, sizeof(half), histogram, quantile(histogram, 0.5)),
+		put_value(nearly, sizeof(nearly), histogram, quantile(histogram, 0.99)));
+	put_sparks(histogram, options, out);
 	fputc('\n', out);
+	if (options->details)
+		write_bars(histogram, options, out);
 }
 
 void bars_write(const struct histogram_model *histograms, size_t count,
 		const struct report_options *options, FILE *out)
 {
-	bool first = true;
+	bool any = false;
 
 	for (size_t i = 0; i < count; i++) {
-		if (!histograms[i].operation && histograms[i].count)
-			write_bars(&histograms[i], options, out);
-	}
-	for (size_t i = 0; i < count; i++) {
-		if (!histograms[i].operation || !histograms[i].count)
+		if (!histograms[i].count)
 			continue;
-		if (first)
-			fprintf(out, "  %s%-17s%s%s%12s%11s%11s%11s  %s%s\n",
-				style_on(options, STYLE_BOLD), "Time inside calls",
-				style_off(options), style_on(options, STYLE_DIM), "calls", "in all",
-				"half up to", "99% up to", "spread", style_off(options));
-		first = false;
+		if (!any)
+			fprintf(out, "%s  %-19s%10s%11s%11s%11s  %s%s\n",
+				style_on(options, STYLE_DIM), "sizes and times", "how often",
+				"in all", "half up to", "99% up to", "spread",
+				style_off(options));
+		any = true;
 		write_line(&histograms[i], options, out);
 	}
-	if (!first)
+	if (any)
 		fputc('\n', out);
 }

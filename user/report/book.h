@@ -15,7 +15,7 @@ char *book_title(const struct process_model *process);
 /* "running", "ended, status 1", "killed by signal 9". */
 void book_state(const struct process_model *process, char *text, size_t size);
 
-/* Histograms as bars; those of time inside calls as one line each. */
+/* Histograms as bars: each a line, and with details one for each bucket. */
 void bars_write(const struct histogram_model *histograms, size_t count,
 		const struct report_options *options, FILE *out);
 

@@ -13,6 +13,7 @@ struct report_options {
 	bool unicode; /* more than ASCII may be drawn with */
 	unsigned int width; /* columns of a line */
 	unsigned int limit; /* rows of a table */
+	bool details; /* a line for each bucket of a histogram */
 	bool intervals_written; /* already, while the capture ran */
 };
 
