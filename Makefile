@@ -74,6 +74,96 @@ $(BUILD)/memtrace.8: man/memtrace.8.in $(BUILD)/generate
 $(BUILD)/memtrace.bash: $(BUILD)/generate
 	$(BUILD)/generate completion > $@
 
+# ---- installing ----
+
+INSTALLED := bin/memtrace share/man/man8/memtrace.8 share/bash-completion/completions/memtrace
+
+.PHONY: install uninstall
+install: all ## install under PREFIX (/usr/local), below DESTDIR
+	install -D -m 755 $(BUILD)/memtrace $(DESTDIR)$(PREFIX)/$(word 1,$(INSTALLED))
+	install -D -m 644 $(BUILD)/memtrace.8 $(DESTDIR)$(PREFIX)/$(word 2,$(INSTALLED))
+	install -D -m 644 $(BUILD)/memtrace.bash $(DESTDIR)$(PREFIX)/$(word 3,$(INSTALLED))
+
+uninstall: ## remove what install put there
+	rm -f $(INSTALLED:%=$(DESTDIR)$(PREFIX)/%)
+
+# ---- the two commands of the README ----
+
+# make once more: what BPFTOOL and the like are is known when the packages are there.  The
+# build belongs to whom the sources belong to, so that sudo now is no trap for make later.
+AGAIN = $(MAKE) --no-print-directory -s -j$(shell nproc)
+AS_ROOT = @test "$$(id -u)" = 0 || { echo "memtrace: BPF needs root: sudo make $@" >&2; exit 1; }
+GIVE_BACK = status=$$?; chown -hR --reference=. build; exit $$status
+
+.PHONY: demo check
+demo: ## follow a Python program and explain what it did (needs root)
+	$(AS_ROOT)
+	@packaging/prepare demo
+	@{ $(AGAIN) all && demo/run; }; $(GIVE_BACK)
+
+check: ## all tests (needs root)
+	$(AS_ROOT)
+	@packaging/prepare check
+	@{ $(AGAIN) tests && tests/run; }; $(GIVE_BACK)
+
+# ---- tests ----
+
+WORKLOADS := $(patsubst tests/workload/%.c,$(BUILD)/tests/workload/%, \
+	$(filter-out tests/workload/workload.c,$(wildcard tests/workload/*.c)))
+
+$(BUILD)/tests/workload/%: tests/workload/%.c tests/workload/workload.c tests/workload/workload.h
+	@mkdir -p $(@D)
+	$(COMPILE) -MF $(BUILD)/tests/$*.d -o $@ tests/workload/workload.c $< -pthread
+
+# A program for each file of tests/unit, of the pure stations and the options: no libbpf.
+UNITS := $(patsubst %.c,$(BUILD)/%,$(filter-out tests/unit/sample.c,$(wildcard tests/unit/*.c)))
+UNIT_OBJECTS := $(BUILD)/tests/unit/sample.o $(BUILD)/user/cli/options.o $(PURE_OBJECTS)
+
+$(BUILD)/tests/%.o: tests/%.c | $(GENERATED)
+	@mkdir -p $(@D)
+	$(COMPILE) -c $< -o $@
+
+$(UNITS): %: %.o $(UNIT_OBJECTS)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(REPORT_LIBRARIES)
+
+$(BUILD)/tests/golden/pack: %: %.o $(PURE_OBJECTS)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(REPORT_LIBRARIES)
+
+# All of it instrumented: libFuzzer looks for new ways through what is compiled here.
+FUZZED := tests/fuzz/reports.c $(PURE_SOURCES) build/capture.pb-c.c
+
+$(BUILD)/tests/fuzz/reports: $(FUZZED) $(wildcard user/*/*.h)
+	@mkdir -p $(@D)
+	$(CLANG) -std=gnu11 -O1 -g -D_GNU_SOURCE -I. -Wno-gnu-variable-sized-type-not-at-end \
+		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ $(FUZZED) \
+		$(REPORT_LIBRARIES)
+
+.PHONY: tests workloads units units-asan golden-tools fuzzer lint unit asan golden fuzz
+tests: workloads units units-asan golden-tools fuzzer ## build the tests, too
+workloads: all $(WORKLOADS)
+units: $(UNITS)
+golden-tools: $(BUILD)/memtrace $(BUILD)/tests/golden/pack
+fuzzer: golden-tools $(BUILD)/tests/fuzz/reports
+
+units-asan: $(GENERATED)
+	@$(MAKE) --no-print-directory BUILD=build/asan CFLAGS="-O1 -g -fno-omit-frame-pointer \
+		-fsanitize=address,undefined -fno-sanitize-recover=all" units
+
+lint: ## the rules of the house, cppcheck, clang-tidy, mandoc
+	@tests/run lint
+
+unit: ## unit tests
+	@tests/run unit
+
+asan: ## unit tests with AddressSanitizer, UndefinedBehaviorSanitizer, leaks
+	@tests/run asan
+
+golden: ## reports of captures made by hand; tests/golden/update rewrites them
+	@tests/run golden
+
+fuzz: fuzzer ## look for captures that break a report, until Ctrl-C
+	tests/fuzz/run
+
 clean: ## remove everything built
 	rm -rf build
 

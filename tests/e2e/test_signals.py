@@ -1,0 +1,392 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What do signals and keys do to memtrace, and what reaches the command that it runs?"""
+import contextlib
+import fcntl
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import time
+import warnings
+
+import pytest
+
+from program import (BALANCED, SECONDS, assert_full_report, eventually, memtrace, public_folder,
+                     running)
+from puppet import puppet
+from terminal import CTRL_BACKSLASH, CTRL_C, CTRL_Z, on_terminal
+import support
+
+WITNESS = [sys.executable, pathlib.Path(__file__).with_name("witness.py")]
+QUIET = "0.7"  # seconds without a signal, after which the witness ends
+STUBBORN = "trap '' INT TERM; echo ready; sleep 30 >/dev/null 2>&1 & wait; wait"
+
+
+def signals_in(out):
+    return re.findall(rb"^(SIG\w+) from", out, re.M)
+
+
+@contextlib.contextmanager
+def witnessed(*words):
+    """memtrace runs a witness, which has said that it is ready."""
+    with running("-o", "/dev/null", *words, "--", *WITNESS, QUIET) as background:
+        assert background.process.stdout.readline() == b"ready\n"
+        yield background
+
+
+# ---- a command, and who sends what ----
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT", "SIGUSR1", "SIGUSR2", "SIGQUIT"])
+def test_signal_to_memtrace_reaches_the_command_once(name):
+    with witnessed() as background:
+        background.signal(signal.Signals[name])
+        done = background.wait()
+    assert signals_in(done.out) == [name.encode()]
+    assert done.status == 9, done.err
+
+
+def test_all_signals_reach_the_command():
+    with witnessed() as background:
+        for name in ("SIGUSR1", "SIGUSR2", "SIGQUIT", "SIGHUP"):
+            background.signal(signal.Signals[name])
+            time.sleep(0.1)
+        done = background.wait()
+    assert signals_in(done.out) == [b"SIGUSR1", b"SIGUSR2", b"SIGQUIT", b"SIGHUP"]
+    assert done.status == 9
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGUSR1", "SIGHUP", "SIGINT"])
+def test_signals_reach_the_command_after_the_report_of_a_duration(name):
+    """The capture is over, the command is not: memtrace still stands in for it."""
+    with witnessed("-d", "0.1") as background:
+        time.sleep(0.4)
+        background.signal(signal.Signals[name])
+        done = background.wait()
+    assert signals_in(done.out) == [name.encode()]
+    assert done.status == 9, done
+
+
+def test_hangup_of_nohup_is_ignored():
+    """Who started it with nohup wants it to live on."""
+    with puppet() as target:
+        with running("-p", str(target.pid), preexec_fn=lambda: signal.signal(
+                signal.SIGHUP, signal.SIG_IGN)) as background:
+            background.signal(signal.SIGHUP)
+            time.sleep(0.5)
+            assert background.process.poll() is None
+            background.signal(signal.SIGINT)
+            assert background.wait().status == 0
+
+
+def test_command_that_a_passed_signal_killed():
+    with running("--", "sleep", "60") as background:
+        background.signal(signal.SIGTERM)
+        done = background.wait()
+    assert done.status == 128 + signal.SIGTERM
+    assert_full_report(done.text)
+
+
+def test_blocked_signals_of_memtrace_still_stop_it():
+    """Who starts it may have signals blocked, and forget."""
+    with puppet() as target:
+        with running("-p", str(target.pid), preexec_fn=lambda: signal.pthread_sigmask(
+                signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})) as background:
+            background.signal(signal.SIGTERM)
+            done = background.wait()
+    assert done.status == 0
+    assert_full_report(done.text)
+
+
+# ---- Ctrl-C on a terminal ----
+
+def test_ctrl_c_reaches_the_command_once_and_memtrace_reports():
+    with on_terminal(support.MEMTRACE, "-v", "--", *WITNESS, "2.5") as terminal:
+        terminal.read_until(b"ready")
+        terminal.read_until(b"counting")
+        terminal.type(CTRL_C)
+        status = terminal.wait()
+    assert signals_in(terminal.seen.replace(b"^C", b"")) == [b"SIGINT"]
+    assert b"SIGINT from kernel" in terminal.seen
+    assert status == 9, terminal.seen
+    assert_full_report(terminal.text)
+
+
+def test_ctrl_c_on_a_plain_command():
+    """It dies of it, memtrace reports, and the status is as the shell's."""
+    with on_terminal(support.MEMTRACE, "-v", "--", "sleep", "60") as terminal:
+        terminal.read_until(b"counting")
+        terminal.type(CTRL_C)
+        assert terminal.wait() == 128 + signal.SIGINT
+    assert_full_report(terminal.text)
+
+
+def test_ctrl_backslash_is_the_commands():
+    with on_terminal(support.MEMTRACE, "-v", "--", *WITNESS, QUIET) as terminal:
+        terminal.read_until(b"ready")
+        terminal.read_until(b"counting")
+        terminal.type(CTRL_BACKSLASH)
+        assert terminal.wait() == 9
+    assert signals_in(terminal.seen.replace(b"^\\", b"")) == [b"SIGQUIT"]
+
+
+def test_command_that_ignores_ctrl_c():
+    """The report comes after a short grace; the second Ctrl-C kills memtrace."""
+    with on_terminal(support.MEMTRACE, "-v", "--", "sh", "-c", STUBBORN) as terminal:
+        terminal.read_until(b"ready")
+        terminal.read_until(b"counting")
+        terminal.type(CTRL_C)
+        terminal.read_until(b"maps.")
+        assert terminal.process.poll() is None, "the command goes on, so memtrace waits"
+        terminal.type(CTRL_C)
+        assert terminal.wait(10) == -signal.SIGINT
+    assert_full_report(terminal.text)
+
+
+def test_second_ctrl_c_within_the_grace_kills():
+    with on_terminal(support.MEMTRACE, "-v", "--", "sh", "-c", STUBBORN) as terminal:
+        terminal.read_until(b"ready")
+        terminal.read_until(b"counting")
+        terminal.type(CTRL_C)
+        time.sleep(0.5)
+        terminal.type(CTRL_C)
+        assert terminal.wait(10) == -signal.SIGINT
+
+
+def test_status_of_a_command_that_takes_its_time_after_a_signal():
+    script = "trap 'sleep 3; exit 4' TERM; echo ready; sleep 30 >/dev/null 2>&1 & wait"
+    with running("--", "sh", "-c", script) as background:
+        assert background.process.stdout.readline() == b"ready\n"
+        background.signal(signal.SIGTERM)
+        done = background.wait()
+    assert done.status == 4
+    assert_full_report(done.text)
+
+
+def test_ctrl_z_and_fg_in_a_shell():
+    """Both stop, both go on, and the books balance over the pause."""
+    with on_terminal("bash", "--norc", "--noprofile", "-i", variables={"PS1": "$ "}) as terminal:
+        terminal.type(f"{support.MEMTRACE} -- sh -c 'echo rea\"\"dy; sleep 2; echo do\"\"ne'; "
+                      "echo status=$?\r".encode())
+        terminal.read_until(b"ready\r\n")
+        terminal.type(CTRL_Z)
+        terminal.read_until(b"Stopped")
+        terminal.type(b"fg\r")
+        terminal.read_until(b"done\r\n")
+        terminal.read_until(b"maps.")
+        terminal.type(b"exit\r")
+        terminal.wait()
+    assert BALANCED.encode() in terminal.seen
+
+
+def test_suspended_and_continued_while_attached():
+    with puppet() as target, support.following("-p", target.pid) as follower:
+        target.do("touch 10")
+        follower.process.send_signal(signal.SIGTSTP)
+        time.sleep(0.2)
+        target.do("touch 20")
+        follower.process.send_signal(signal.SIGCONT)
+        target.do("touch 30")
+        process = support.process_of(follower.stop(), target.pid)
+    support.assert_balanced(process)
+    assert support.moved(process, "fault", "anon_bytes") >= 60 * 4096
+
+
+# ---- what ends a capture ----
+
+def test_signal_at_the_very_moment_that_it_counts():
+    """From then on there is something to report."""
+    with puppet() as target:
+        for _ in range(5):
+            with running("-p", str(target.pid), settled=False) as background:
+                background.signal(signal.SIGTERM)
+                assert background.wait().status == 0
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("mode", ["-p", "-a"])
+def test_signal_gives_the_full_report(mode, number):
+    with puppet() as target:
+        words = ["-p", str(target.pid)] if mode == "-p" else ["-a"]
+        with running(*words) as background:
+            background.signal(number)
+            done = background.wait()
+        assert done.status == 0, done.err
+        assert_full_report(done.text)
+        assert target.do("touch 1") == target.pid, "the target lives on"
+
+
+def test_duration_gives_the_full_report():
+    with puppet() as target:
+        done = memtrace("-p", str(target.pid), "-d", "0.3")
+        assert (done.status, done.err) == (0, b"")
+        assert_full_report(done.text)
+        assert done.text.count(BALANCED) == 1
+
+
+def test_end_of_the_target_gives_the_full_report():
+    with puppet() as target, running("-p", str(target.pid)) as background:
+        target.do("touch 5")
+        assert target.end() == 0
+        done = background.wait()
+    assert done.status == 0
+    assert_full_report(done.text)
+    assert "ended with status 0" in done.text
+
+
+@pytest.mark.parametrize("name", ["TERM", "INT"])
+def test_timeout_gives_the_full_report(name):
+    """timeout(1) sends its signal to memtrace, and at once again to the whole group."""
+    with puppet() as target:
+        for _ in range(5):
+            done = memtrace("-p", str(target.pid), prefix=["timeout", "-s", name, "0.5"])
+            assert done.status == 124
+            assert_full_report(done.text)
+
+
+def pending(pid):
+    """The signals that a process has been sent and has not taken."""
+    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("ShdPnd:"):
+            return int(line.split()[1], 16)
+    return 0
+
+
+def test_a_signal_that_comes_twice_at_once_is_one():
+    """As timeout(1) sends it: no person has pressed a key a second time."""
+    with puppet() as target:
+        for _ in range(5):
+            with running("-p", str(target.pid)) as background:
+                background.signal(signal.SIGTERM)
+                while pending(background.pid):
+                    pass
+                background.signal(signal.SIGTERM)
+                done = background.wait()
+            assert done.status == 0
+            assert_full_report(done.text)
+
+
+def test_signal_to_the_whole_group_gives_the_full_report():
+    """`kill -- -GROUP`, as scripts and supervisors do."""
+    with puppet() as target:
+        with running("-p", str(target.pid), start_new_session=True) as background:
+            os.killpg(background.pid, signal.SIGTERM)
+            done = background.wait()
+    assert done.status == 0
+    assert_full_report(done.text)
+
+
+# ---- the second Ctrl-C ----
+
+@contextlib.contextmanager
+def unread_pipe():
+    """A pipe with little room, and nobody who reads it."""
+    reader, writer = os.pipe()
+    try:
+        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+        yield writer
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
+@pytest.mark.parametrize("format", ["text", "json", "openmetrics"])
+def test_second_ctrl_c_kills_where_nobody_reads_the_report(format):
+    with puppet() as target, unread_pipe() as writer:
+        for _ in range(100):
+            target.do("fork 1")
+        with running("-a", "-f", format, "--limit", "1000", stdout=writer) as background:
+            background.signal(signal.SIGINT)
+            time.sleep(1)
+            assert background.process.poll() is None, "the report fitted into the pipe"
+            background.signal(signal.SIGINT)
+            assert background.wait(10).status == -signal.SIGINT
+
+
+def test_ctrl_c_kills_where_nobody_reads_the_intervals():
+    """It hangs in writing an interval: the first may be waiting, the second must kill."""
+    with puppet() as target, unread_pipe() as writer:
+        with running("-p", str(target.pid), "-i", "0.01", stdout=writer) as background:
+            for _ in range(20):
+                target.do("touch 1")
+                time.sleep(0.1)
+            background.signal(signal.SIGINT)
+            time.sleep(0.5)
+            background.signal(signal.SIGINT)
+            done = background.wait(10)
+    assert done.status == -signal.SIGINT
+
+
+def test_second_signal_may_be_another_one():
+    with on_terminal(support.MEMTRACE, "-v", "--", "sh", "-c", STUBBORN) as terminal:
+        terminal.read_until(b"ready")
+        terminal.read_until(b"counting")
+        os.kill(terminal.process.pid, signal.SIGTERM)
+        time.sleep(0.5)
+        terminal.type(CTRL_C)
+        assert terminal.wait(10) == -signal.SIGINT
+
+
+def test_second_signal_ends_the_first_process_of_a_container():
+    """There a signal without a handler is void, also the one that memtrace sends itself."""
+    script = f"trap '' TERM; echo ready; exec sleep 20"
+    with subprocess.Popen(["unshare", "-pf", "--mount-proc", "--kill-child", support.MEMTRACE, "-v",
+                           "-o", "/dev/null", "--", "sh", "-c", script],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as outer:
+        try:
+            seen = b""
+            while b"ready" not in seen or b"counting" not in seen:
+                seen += outer.stdout.readline()
+            inner = child_of(outer.pid)
+            os.kill(inner, signal.SIGTERM)
+            time.sleep(0.5)
+            os.kill(inner, signal.SIGTERM)
+            ended = eventually(lambda: outer.poll() is not None, 8)
+        finally:
+            outer.kill()
+    assert ended, "memtrace took no notice"
+
+
+def child_of(pid):
+    return int(pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text())
+
+
+# ---- a terminal that goes away ----
+
+def test_terminal_that_is_closed():
+    """It ends, and does not spin or hang."""
+    with puppet() as target:
+        with on_terminal(support.MEMTRACE, "-v", "-p", target.pid) as terminal:
+            terminal.read_until(b"counting")
+            terminal.hang_up()
+            assert eventually(lambda: terminal.process.poll() is not None, 10)
+        assert target.do("touch 1") == target.pid
+
+
+def test_terminal_that_is_closed_with_the_report_in_a_file():
+    """A closed laptop must not cost the capture."""
+    with puppet() as target, public_folder() as folder:
+        with on_terminal(support.MEMTRACE, "-v", "-o", folder / "report", "-w",
+                         folder / "capture", "-p", target.pid) as terminal:
+            terminal.read_until(b"counting")
+            terminal.hang_up()
+            assert eventually(lambda: terminal.process.poll() is not None, 10)
+            assert terminal.process.returncode == 0
+        assert_full_report((folder / "report").read_text())
+        assert memtrace("report", folder / "capture").status == 0
+
+
+# ---- time ----
+
+def test_time_to_attach_and_to_end():
+    """How long the first is, is only told; the second is what a user waits for after Ctrl-C."""
+    with puppet() as target:
+        started = time.monotonic()
+        with running("-p", str(target.pid)) as background:
+            counting = time.monotonic()
+            background.signal(signal.SIGINT)
+            background.wait(SECONDS)
+            ended = time.monotonic()
+    warnings.warn(f"memtrace -p counted after {(counting - started) * 1000:.0f} ms and ended "
+                  f"{(ended - counting) * 1000:.0f} ms after Ctrl-C")
+    assert ended - counting < 5
