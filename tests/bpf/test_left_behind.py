@@ -16,8 +16,8 @@ import support
 BPFTOOL = "/usr/sbin/bpftool"
 KINDS = {"prog_id": "prog", "map_id": "map", "link_id": "link"}
 MODES = {"attach": ["-p", "{pid}"], "attach without calls": ["--calls", "off", "-p", "{pid}"],
-         "system": ["-a"], "system with calls": ["-a", "--calls", "on"], "cgroup": ["--cgroup", "/"],
-         "intervals": ["-i", "0.1", "-p", "{pid}"]}
+         "system": ["-a"], "system with calls": ["-a", "--calls", "on"],
+         "cgroup": ["--cgroup", "/"], "intervals": ["-i", "0.1", "-p", "{pid}"]}
 PLACES = ["/sys/fs/bpf", "/sys/kernel/tracing/kprobe_events", "/sys/kernel/tracing/uprobe_events",
           "/sys/kernel/tracing/set_event", "/sys/kernel/debug/kprobes/list",
           "/proc/sys/kernel/bpf_stats_enabled", "/proc/sys/kernel/perf_event_paranoid"]

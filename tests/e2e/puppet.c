@@ -323,6 +323,8 @@ int main(int count, char **words)
 	(void)count;
 	(void)words;
 	own_path = getenv("PUPPET"); /* argv[0] may be anything */
+	if (!own_path)
+		fail("PUPPET");
 	mortal();
 	answer(getpid());
 	serve();

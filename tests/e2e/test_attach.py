@@ -8,8 +8,8 @@ import subprocess
 
 import pytest
 
-from program import (BALANCED, PF_KTHREAD, assert_full_report, bytes_touched, eventually, memtrace, pids_of,
-                     refused, running, stat_of)
+from program import (BALANCED, PF_KTHREAD, assert_full_report, bytes_touched, eventually,
+                     memtrace, pids_of, refused, running, stat_of)
 from puppet import PAGE, puppet
 import support
 

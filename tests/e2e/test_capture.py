@@ -31,7 +31,8 @@ def taken(mode, format, capture):
     with puppet("an argument", "\x1b[31m", "記憶體" * 30) as target:
         target.name(HOSTILE)
         if mode == "run":
-            return memtrace("-v", "-f", format, "-w", capture, "--", "sh", "-c", "/bin/true; exit 0")
+            return memtrace("-v", "-f", format, "-w", capture, "--",
+                            "sh", "-c", "/bin/true; exit 0")
         words = ["-p", str(target.pid)] if mode != "system" else ["-a", "--calls", "on"]
         words += ["-i", "0.1"] if mode == "intervals" else []
         with running("-d", "0.7", "-f", format, "-w", capture, *words) as background:

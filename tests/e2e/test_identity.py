@@ -179,7 +179,8 @@ def test_started_and_exit_of_a_command():
 
 # ---- many words ----
 
-LONG = ["-Xmx1g"] + [f"--option-{number}={'v' * 30}" for number in range(60)]  # 2.8 KB: a Java server
+# 2.8 KB: a Java server
+LONG = ["-Xmx1g"] + [f"--option-{number}={'v' * 30}" for number in range(60)]
 HUGE = ["x" * 100 * 1024]
 
 

@@ -166,8 +166,8 @@ def test_interactive_command_has_the_terminal_to_itself():
 BIRTH = r"""
 env | sort | grep -v '^_='
 pwd; umask; ulimit -a; ulimit -aH
-grep -E '^(Umask|Uid|Gid|FDSize|Groups|Sig|Shd|Cap|NoNew|Seccomp|Specul|Cpus_allowed|Mems|Thp|Cored)' \
-    /proc/self/status | grep -v SigQ
+grep -E '^(Umask|Uid|Gid|FDSize|Groups|Sig|Shd|Cap|NoNew)' /proc/self/status | grep -v SigQ
+grep -E '^(Seccomp|Specul|Cpus_allowed|Mems|Thp|Cored)' /proc/self/status
 cat /proc/self/oom_score_adj /proc/self/coredump_filter /proc/self/cgroup \
     /proc/self/timerslack_ns /proc/self/personality /proc/self/loginuid /proc/self/setgroups
 for fd in /proc/self/fd/*; do echo "${fd##*/}" "$(readlink "$fd")"; done | grep -v pipe:

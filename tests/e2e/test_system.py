@@ -90,7 +90,8 @@ def test_calls_are_off_unless_asked_for():
             document = follower.stop()
         assert document["capture"]["features"]["calls"] is calls
         row, = support.rows_of(support.process_of(document, target.pid), "mmap")
-        assert (row["failed"], row["requested_bytes"]) == ((0, 10 * PAGE) if calls else (None, None))
+        expected = (0, 10 * PAGE) if calls else (None, None)
+        assert (row["failed"], row["requested_bytes"]) == expected
 
 
 def test_process_without_main_thread():

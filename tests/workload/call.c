@@ -65,7 +65,8 @@ static void receive(bool counted)
 	int pipes[2], sockets[2];
 
 	(void)counted;
-	must(pipe(pipes) == 0 && socketpair(AF_UNIX, SOCK_STREAM, 0, sockets) == 0, "pipe");
+	must(pipe(pipes) == 0, "pipe");
+	must(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets) == 0, "socketpair");
 	for (int i = 0; i < 31; i++) {
 		char *at = map_anonymous(7 * PAGE);
 
@@ -111,7 +112,8 @@ static void bad_address(bool counted)
 	int pipes[2];
 
 	(void)counted;
-	must(mprotect(none, PAGE, PROT_NONE) == 0 && pipe(pipes) == 0, "pipe");
+	must(mprotect(none, PAGE, PROT_NONE) == 0, "mprotect");
+	must(pipe(pipes) == 0, "pipe");
 	for (int i = 0; i < 101; i++) {
 		char *at;
 

@@ -18,8 +18,6 @@
 #define BUFFER_PAGES 307
 #define SELF "/proc/self/exe"
 
-extern char **environ;
-
 /* ---- in the new programs ---- */
 
 /* Touches as many pages as the first word says, and becomes itself with the rest of them. */

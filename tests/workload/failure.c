@@ -35,7 +35,8 @@ static void unmap_rubbish(bool counted)
 		must_fail(munmap(at + 7, PAGE), EINVAL, "munmap");
 	for (int i = 0; i < 11; i++)
 		must_fail(syscall(SYS_munmap, at, 0), EINVAL, "munmap");
-	must(munmap(at, 3 * PAGE) == 0 && munmap(at, 3 * PAGE) == 0, "munmap");
+	for (int i = 0; i < 2; i++)
+		must(munmap(at, 3 * PAGE) == 0, "munmap");
 	expect_calls("mmap", 1, 3 * PAGE);
 	expect("mmap", "virtual_bytes", 3 * PAGE);
 	expect_calls("munmap", 19 + 11 + 2, (19 + 6) * PAGE);

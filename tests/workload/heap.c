@@ -164,13 +164,13 @@ static void malloc_by_mmap(bool counted)
 	if (!counted)
 		mallopt(M_MMAP_THRESHOLD, 256 * KIB);
 	for (int i = 0; i < 67; i++) {
-		char *at = malloc(100 * PAGE);
+		char *at = malloc(100 * PAGE), *larger;
 
 		touch(at, 13 * PAGE);
-		at = realloc(at, 210 * PAGE);
-		must(at, "realloc");
-		touch(at, 17 * PAGE);
-		free(at);
+		larger = realloc(at, 210 * PAGE);
+		must(larger, "realloc");
+		touch(larger, 17 * PAGE);
+		free(larger);
 	}
 	expect_calls("mmap", 67, 67 * 101 * PAGE);
 	expect("mmap", "virtual_bytes", 67 * 101 * PAGE);

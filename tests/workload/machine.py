@@ -246,7 +246,8 @@ def io_uring():
 
 
 NEEDS = {need.__name__: need for need in
-         (disk, tmpfs, swap, cgroup, oom, thp, mthp, hugetlb, khugepaged, ksm, userfaultfd, io_uring)}
+         (disk, tmpfs, swap, cgroup, oom, thp, mthp, hugetlb, khugepaged, ksm, userfaultfd,
+          io_uring)}
 
 
 @contextlib.contextmanager

@@ -197,8 +197,9 @@ static pid_t start_child(void)
 	pid_t child = fork();
 
 	must(child >= 0, "fork");
-	while (!child)
-		pause();
+	if (!child)
+		for (;;)
+			pause();
 	return child;
 }
 

@@ -32,7 +32,8 @@ static void open_ring(void)
 
 	ring.fd = syscall(SYS_io_uring_setup, ENTRIES, params);
 	must(ring.fd >= 0 && (params->features & IORING_FEAT_SINGLE_MMAP), "io_uring_setup");
-	ring.rings = map_ring(params->cq_off.cqes + params->cq_entries * sizeof(struct io_uring_cqe),
+	ring.rings = map_ring(params->cq_off.cqes +
+			      params->cq_entries * sizeof(struct io_uring_cqe),
 			      IORING_OFF_SQ_RING);
 	ring.entries = map_ring(params->sq_entries * sizeof(struct io_uring_sqe), IORING_OFF_SQES);
 }
@@ -43,7 +44,7 @@ static uint32_t *in_ring(uint32_t offset)
 }
 
 /* A read, which is waited for. */
-static void read_by_ring(int fd, char *at, size_t bytes, unsigned int flags)
+static void read_by_ring(int fd, void *at, size_t bytes, unsigned int flags)
 {
 	uint32_t *tail = in_ring(ring.params.sq_off.tail);
 	uint32_t index = *tail & *in_ring(ring.params.sq_off.ring_mask);

@@ -229,7 +229,7 @@ def test_compilation(tmp_path):
              "\tgcc -o $@ $^", ".c.o:", "\tgcc -O2 -c -o $@ $<"]
     (tmp_path / "Makefile").write_text("\n".join(rules) + "\n")
     for i in range(6):
-        body = "int main(void) { return 0; }" if i == 0 else f"int f{i}(int a) {{ return a * {i}; }}"
+        body = f"int f{i}(int a) {{ return a * {i}; }}" if i else "int main(void) { return 0; }"
         (tmp_path / f"f{i}.c").write_text(f"#include <stdio.h>\n#include <stdlib.h>\n{body}\n")
     document = support.report("--", "make", "-j2", "-C", tmp_path)
     assert_document(document, 20)

@@ -22,8 +22,6 @@
 #define ANY INT64_MIN
 #define OTHER_FD 3
 
-extern char **environ;
-
 char **workload_words;
 
 /* ---- the expected ledger ---- */
@@ -268,13 +266,18 @@ int64_t status_of_self(const char *name)
 	return strtoll(line + strlen(name) + 1, NULL, 10) * (int64_t)KIB;
 }
 
+static void write_back(volatile char *byte)
+{
+	char was = *byte;
+
+	*byte = was;
+}
+
 static void write_again(void *at, size_t bytes)
 {
-	volatile char *byte = at;
-
 	for (size_t i = 0; i < bytes; i += PAGE)
-		byte[i] = byte[i];
-	byte[bytes - 1] = byte[bytes - 1];
+		write_back((char *)at + i);
+	write_back((char *)at + bytes - 1);
 }
 
 void touch_frame(void)
