@@ -4,6 +4,7 @@
 
 #include "user/base/memory.h"
 
+#include <locale.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,33 +33,42 @@ static size_t decode(const unsigned char *at, size_t left, uint32_t *out)
 	return length;
 }
 
-/* Would a terminal act on it, or show the text around it in another order? */
+/* Would a terminal act on it, show the text around it in another order, or not show it? */
 static bool is_hidden(uint32_t c)
 {
-	return c < 0x20 || (c >= 0x7f && c < 0xa0) || (c >= 0x200b && c <= 0x200f) ||
-	       (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff;
+	static const uint32_t ranges[][2] = {
+		{ 0, 0x1f },	     { 0x7f, 0x9f },	  { 0xad, 0xad },
+		{ 0x61c, 0x61c },    { 0x180e, 0x180e },  { 0x200b, 0x200f },
+		{ 0x2028, 0x202e },  { 0x2060, 0x206f },  { 0xfeff, 0xfeff },
+		{ 0xfff9, 0xfffb },  { 0xe0000, 0xe0fff },
+	};
+
+	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
+		if (c >= ranges[i][0] && c <= ranges[i][1])
+			return true;
+	}
+	return false;
 }
 
 static char *clean(const void *bytes, size_t count, bool for_terminal)
 {
-	const unsigned char *at = bytes, *end = at + count;
-	char *out = memory_new(count * 8 + 1, 1), *to = out;
+	const unsigned char *at = bytes;
+	char *out = memory_new(count * 4 + 1, 1), *to = out; /* \xNN for a byte */
 
-	while (at < end && *at) {
+	for (size_t i = 0, length; i < count && at[i]; i += length) {
 		uint32_t c = 0;
-		size_t length = decode(at, end - at, &c);
 
+		length = decode(at + i, count - i, &c);
 		if (!length) {
 			to = stpcpy(to, "\xef\xbf\xbd");
 			length = 1;
 		} else if (for_terminal && is_hidden(c)) {
 			to += sprintf(to, c < 0x100 ? "\\x%02x" : "\\u{%x}", c);
 		} else {
-			to = mempcpy(to, at, length);
+			to = mempcpy(to, at + i, length);
 		}
-		at += length;
 	}
-	return out;
+	return memory_trim(out, to - out + 1, 1);
 }
 
 char *text_utf8(const void *bytes, size_t count)
@@ -71,20 +81,56 @@ char *text_printable(const void *bytes, size_t count)
 	return clean(bytes, count, true);
 }
 
+/* As Unicode has it, whatever the user's locale: names of processes do not depend on that. */
+static int width_of(uint32_t c)
+{
+	static locale_t unicode;
+	locale_t before;
+	int width;
+
+	if (!unicode)
+		unicode = newlocale(LC_CTYPE_MASK, "C.UTF-8", NULL);
+	if (!unicode)
+		return c < 0x1100 ? 1 : 2;
+	before = uselocale(unicode);
+	width = wcwidth((wchar_t)c);
+	uselocale(before);
+	return width < 0 ? 1 : width;
+}
+
 size_t text_columns(const char *text)
 {
 	size_t columns = 0, left = strlen(text);
 
 	while (left) {
-		uint32_t c = 0;
+		uint32_t c = 0xfffd;
 		size_t length = decode((const unsigned char *)text, left, &c);
-		int width = wcwidth((wchar_t)c);
 
-		columns += width > 0 ? width : 1;
+		columns += width_of(c);
 		text += length ? length : 1;
 		left -= length ? length : 1;
 	}
 	return columns;
+}
+
+void text_fill(FILE *out, const char *text, size_t at, size_t indent, size_t width)
+{
+	bool first = true; /* word of a line */
+
+	while (*text) {
+		size_t length = strcspn(text, " ");
+
+		if (!first && at + 1 + length > width) {
+			fprintf(out, "\n%*s", (int)indent, "");
+			at = indent;
+			first = true;
+		}
+		at += length + !first;
+		fprintf(out, "%s%.*s", first ? "" : " ", (int)length, text);
+		first = false;
+		text += length + strspn(text + length, " ");
+	}
+	fputc('\n', out);
 }
 
 char *text_bytes(char *out, size_t size, int64_t bytes, int sign)
@@ -124,11 +170,12 @@ char *text_count(char *out, size_t size, uint64_t count)
 
 char *text_duration(char *out, size_t size, uint64_t ns)
 {
+	/* 999960 would print as 1000.0 us */
 	if (ns < 1000)
 		snprintf(out, size, "%u ns", (unsigned)ns);
-	else if (ns < 1000000)
+	else if (ns < 999950)
 		snprintf(out, size, "%.1f us", ns / 1e3);
-	else if (ns < 1000000000)
+	else if (ns < 999950000)
 		snprintf(out, size, "%.1f ms", ns / 1e6);
 	else if (ns < 120ULL * 1000000000)
 		snprintf(out, size, "%.2f s", ns / 1e9);

@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 /* A copy that is valid UTF-8: each byte that is not becomes U+FFFD.  NUL ends it early. */
 char *text_utf8(const void *bytes, size_t count);
@@ -17,6 +18,12 @@ char *text_printable(const void *bytes, size_t count);
 
 /* The columns that valid UTF-8 takes on a terminal. */
 size_t text_columns(const char *text);
+
+/*
+ * Words, filled into lines of so many columns.  The first line goes on at column `at`, the
+ * others begin with `indent` blanks.
+ */
+void text_fill(FILE *out, const char *text, size_t at, size_t indent, size_t width);
 
 /* 12345678 as "11.8 MiB", with a sign where asked.  `out` holds 16 bytes or more. */
 char *text_bytes(char *out, size_t size, int64_t bytes, int sign);

@@ -70,21 +70,6 @@ void style_text(const struct report_options *options, FILE *out, const char *tex
 
 void style_fill(const struct report_options *options, FILE *out, const char *text, size_t indent)
 {
-	size_t at = 0;
-
-	while (*text) {
-		size_t length = strcspn(text, " ");
-
-		if (at && at + 1 + length > options->width) {
-			fputc('\n', out);
-			at = 0;
-		}
-		if (at)
-			at += fprintf(out, " ");
-		else
-			at = fprintf(out, "%*s", (int)indent, "");
-		at += fwrite(text, 1, length, out);
-		text += length + strspn(text + length, " ");
-	}
-	fputc('\n', out);
+	fprintf(out, "%*s", (int)indent, "");
+	text_fill(out, text, indent, indent, options->width);
 }
