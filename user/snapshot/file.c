@@ -21,7 +21,7 @@
 struct header {
 	char magic[8];
 	uint32_t version; /* little-endian, like all of it */
-	uint32_t unused;
+	uint32_t unused; /* 0 */
 	uint64_t bytes; /* of the message, unpacked */
 };
 
@@ -35,6 +35,17 @@ struct error *file_create(const char *path, int *descriptor)
 	if (fd < 0)
 		return error_new(errno, "cannot create %s", path);
 	*descriptor = fd;
+	return NULL;
+}
+
+/* One that was there before has the mode that somebody gave it. */
+static struct error *make_private(int fd, const char *path)
+{
+	struct stat stat;
+
+	if (fstat(fd, &stat) || (S_ISREG(stat.st_mode) && (stat.st_mode & 077) &&
+				 fchmod(fd, stat.st_mode & 0600)))
+		return error_new(errno, "cannot keep others from reading %s", path);
 	return NULL;
 }
 
@@ -82,6 +93,7 @@ static struct error *write_capture(int fd, const char *path, const Mt__Capture *
 	cleanup_free void *frame = NULL;
 	size_t frame_bytes = 0, raw_bytes = 0;
 
+	TRY(make_private(fd, path));
 	TRY(compress(capture, &frame, &frame_bytes, &raw_bytes));
 	header.bytes = htole64(raw_bytes);
 	TRY(write_all(fd, &header, sizeof(header), path));
@@ -92,7 +104,7 @@ struct error *capture_save(const Mt__Capture *capture, const char *path)
 {
 	struct error *error;
 	struct stat stat = { 0 };
-	int fd;
+	int fd = -1;
 
 	TRY(file_create(path, &fd));
 	error = write_capture(fd, path, capture);
@@ -178,6 +190,8 @@ struct error *capture_parse(const void *bytes, size_t count, const char *name,
 				 CAPTURE_VERSION);
 	size = le64toh(header.bytes);
 	count -= sizeof(header);
+	if (header.unused)
+		return damaged(name, "its header says what no memtrace writes");
 	if (size > MOST_BYTES || ZSTD_getFrameContentSize(frame, count) != size)
 		return damaged(name, "its size is not what it says");
 	message = malloc(size + 1);

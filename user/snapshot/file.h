@@ -11,10 +11,10 @@
 
 #define CAPTURE_VERSION 1
 
-/* Opens a file to be written: never through a symbolic link, readable by its owner alone. */
+/* Opens a file to be written: never through a symbolic link; a new one is its owner's alone. */
 struct error *file_create(const char *path, int *descriptor);
 
-/* Saves a capture.  A file that could not be written whole is removed. */
+/* Saves a capture for its owner's eyes.  A file that could not be written whole is removed. */
 struct error *capture_save(const Mt__Capture *capture, const char *path);
 
 /*
