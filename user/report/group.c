@@ -7,10 +7,29 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A process under the names of its series: two that look alike there are one. */
+struct named {
+	const struct process_model *process;
+	char *command, *cgroup;
+};
+
+/* Text without controls other than a newline, which a reader of metrics need not bear. */
+static char *label(const char *text)
+{
+	char *made = memory_new(3 * strlen(text) + 1, 1), *to = made;
+
+	for (; *text; text++) {
+		if (((unsigned char)*text < ' ' && *text != '\n') || *text == 0x7f)
+			to = stpcpy(to, "\xef\xbf\xbd");
+		else
+			*to++ = *text;
+	}
+	return made;
+}
+
 static int compare(const void *left, const void *right)
 {
-	const struct process_model *a = *(const struct process_model *const *)left;
-	const struct process_model *b = *(const struct process_model *const *)right;
+	const struct named *a = left, *b = right;
 	int order = strcmp(a->command, b->command);
 
 	return order ? order : strcmp(a->cgroup, b->cgroup);
@@ -57,37 +76,54 @@ static void add_process(struct group *group, const struct process_model *process
 		add_row(group, &process->rows[i]);
 }
 
-static bool same(const struct group *group, const struct process_model *process)
+static struct named *sorted(const struct model *model)
 {
-	return !strcmp(group->command, process->command) && !strcmp(group->cgroup, process->cgroup);
+	struct named *order = memory_new(model->process_count, sizeof(*order));
+
+	for (size_t i = 0; i < model->process_count; i++) {
+		const struct process_model *process = &model->processes[i];
+
+		order[i] = (struct named){ process, label(process->command),
+					   label(process->cgroup) };
+	}
+	if (model->process_count)
+		qsort(order, model->process_count, sizeof(*order), compare);
+	return order;
+}
+
+static bool same(const struct group *group, const struct named *named)
+{
+	return !strcmp(group->command, named->command) && !strcmp(group->cgroup, named->cgroup);
 }
 
 void groups_build(struct groups *groups, const struct model *model)
 {
-	const struct process_model **order = memory_new(model->process_count, sizeof(*order));
+	struct named *order = sorted(model);
 
 	groups->at = memory_new(model->process_count, sizeof(*groups->at));
 	groups->count = 0;
-	for (size_t i = 0; i < model->process_count; i++)
-		order[i] = &model->processes[i];
-	if (model->process_count)
-		qsort(order, model->process_count, sizeof(*order), compare);
 	for (size_t i = 0; i < model->process_count; i++) {
 		struct group *last = groups->count ? &groups->at[groups->count - 1] : NULL;
 
-		if (!last || !same(last, order[i])) {
+		if (!last || !same(last, &order[i])) {
 			last = &groups->at[groups->count++];
-			last->command = order[i]->command;
-			last->cgroup = order[i]->cgroup;
+			last->command = order[i].command;
+			last->cgroup = order[i].cgroup;
+		} else {
+			free(order[i].command);
+			free(order[i].cgroup);
 		}
-		add_process(last, order[i]);
+		add_process(last, order[i].process);
 	}
 	free(order);
 }
 
 void groups_free(struct groups *groups)
 {
-	for (size_t i = 0; i < groups->count; i++)
+	for (size_t i = 0; i < groups->count; i++) {
+		free(groups->at[i].command);
+		free(groups->at[i].cgroup);
 		free(groups->at[i].rows);
+	}
 	free(groups->at);
 }

@@ -6,7 +6,7 @@
 #include "user/model/model.h"
 
 struct group {
-	const char *command, *cgroup;
+	char *command, *cgroup; /* without controls other than a newline */
 	uint64_t processes;
 	struct balances closing;
 	int64_t unexplained_bytes; /* without regard to sign, so that none hides another */

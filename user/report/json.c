@@ -124,8 +124,9 @@ static json_t *names(const struct process_model *from)
 	json_object_set_new(object, "executable", json_string(from->executable));
 	json_object_set_new(object, "cgroup", json_string(from->cgroup));
 	json_object_set_new(object, "exit",
-			    from->has_exit ? json_pack("{s:i, s:i}", "code", from->exit_code,
-						       "signal", from->exit_signal) :
+			    from->has_exit ? json_pack("{s:o, s:o}", "code",
+						       number(from->exit_code), "signal",
+						       number(from->exit_signal)) :
 					     json_null());
 	json_object_set_new(object, "shares_memory_with",
 			    from->shares_with_pid ? json_integer(from->shares_with_pid) :
@@ -164,8 +165,9 @@ static json_t *process(const struct process_model *from)
 
 static json_t *host(const Mt__Host *from)
 {
-	return json_pack("{s:s, s:s, s:i, s:i}", "kernel", from->kernel, "architecture",
-			 from->architecture, "page_bytes", from->page_bytes, "cpus", from->cpus);
+	return json_pack("{s:s, s:s, s:o, s:o}", "kernel", from->kernel, "architecture",
+			 from->architecture, "page_bytes", number(from->page_bytes), "cpus",
+			 number(from->cpus));
 }
 
 static json_t *overhead(const Mt__Overhead *from)
@@ -175,6 +177,15 @@ static json_t *overhead(const Mt__Overhead *from)
 			 number(from->bpf_runs), "user_cpu_ns", number(from->user_cpu_ns),
 			 "resident_bytes", number(from->resident_bytes), "kernel_bytes",
 			 number(from->kernel_bytes));
+}
+
+static json_t *notes(const Mt__Capture *from)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < from->n_notes; i++)
+		json_array_append_new(array, json_string(from->notes[i]));
+	return array;
 }
 
 static json_t *capture(const struct model *model)
@@ -195,21 +206,24 @@ static json_t *capture(const struct model *model)
 	json_object_set_new(object, "losses", losses);
 	json_object_set_new(object, "features", features);
 	json_object_set_new(object, "overhead", overhead(from->overhead));
+	if (from->n_notes)
+		json_object_set_new(object, "notes", notes(from));
 	return object;
+}
+
+static json_t *interval_process(const struct interval_process *from)
+{
+	return json_pack("{s:o, s:s, s:o, s:o}", "pid", number(from->pid), "command",
+			 from->command, "closing", balances(&from->closing), "ledger",
+			 rows(from->rows, from->row_count));
 }
 
 static json_t *interval(const struct interval_model *from)
 {
 	json_t *object = json_object(), *array = json_array();
 
-	for (size_t i = 0; i < from->process_count; i++) {
-		const struct interval_process *process = &from->processes[i];
-
-		json_array_append_new(
-			array, json_pack("{s:i, s:s, s:o, s:o}", "pid", process->pid, "command",
-					 process->command, "closing", balances(&process->closing),
-					 "ledger", rows(process->rows, process->row_count)));
-	}
+	for (size_t i = 0; i < from->process_count; i++)
+		json_array_append_new(array, interval_process(&from->processes[i]));
 	json_object_set_new(object, "at_ns", number(from->at_ns));
 	json_object_set_new(object, "processes", array);
 	return object;

@@ -19,7 +19,7 @@ static void head(FILE *out, const char *name, const char *type, const char *unit
 		fprintf(out, "# UNIT memtrace_%s %s\n", name, unit);
 }
 
-/* A label's value: backslash, quote and newline escaped; other controls replaced. */
+/* A label's value: backslash, quote and newline escaped. */
 static void put_value(FILE *out, const char *value)
 {
 	for (; *value; value++) {
@@ -27,8 +27,6 @@ static void put_value(FILE *out, const char *value)
 			fprintf(out, "\\%c", *value);
 		else if (*value == '\n')
 			fputs("\\n", out);
-		else if ((unsigned char)*value < ' ' || *value == 0x7f)
-			fputs("\xef\xbf\xbd", out);
 		else
 			fputc(*value, out);
 	}
@@ -188,10 +186,20 @@ static void put_labels(FILE *out, const struct histogram_model *histogram, const
 	fputs("} ", out);
 }
 
+/* To the nanosecond: a bound that is rounded is another bound. */
+static void put_seconds(char *text, size_t size, uint64_t ns)
+{
+	char *end = text + snprintf(text, size, "%llu.%09llu", (unsigned long long)ns / 1000000000,
+				    (unsigned long long)ns % 1000000000);
+
+	while (end[-1] == '0' && end[-2] != '.')
+		*--end = 0;
+}
+
 static void put_number(char *text, size_t size, uint64_t value, bool nanoseconds)
 {
 	if (nanoseconds)
-		snprintf(text, size, "%.9g", value / 1e9);
+		put_seconds(text, size, value);
 	else
 		snprintf(text, size, "%llu.0", (unsigned long long)value);
 }
@@ -242,6 +250,7 @@ static void put_histograms(const struct model *model, FILE *out)
 static void put_own(const struct model *model, FILE *out)
 {
 	const Mt__Overhead *overhead = model->capture->overhead;
+	char text[32];
 
 	head(out, "losses_total", "counter", NULL, "What could not be counted, by cause.");
 	for (size_t i = 0; i < LOSSES; i++)
@@ -251,10 +260,12 @@ static void put_own(const struct model *model, FILE *out)
 	fprintf(out, "memtrace_bpf_runs_total %llu\n", (unsigned long long)overhead->bpf_runs);
 	if (overhead->has_bpf_ns) {
 		head(out, "bpf_seconds_total", "counter", "seconds", "CPU time that they took.");
-		fprintf(out, "memtrace_bpf_seconds_total %.9g\n", overhead->bpf_ns / 1e9);
+		put_seconds(text, sizeof(text), overhead->bpf_ns);
+		fprintf(out, "memtrace_bpf_seconds_total %s\n", text);
 	}
 	head(out, "own_cpu_seconds_total", "counter", "seconds", "CPU time of memtrace itself.");
-	fprintf(out, "memtrace_own_cpu_seconds_total %.9g\n", overhead->user_cpu_ns / 1e9);
+	put_seconds(text, sizeof(text), overhead->user_cpu_ns);
+	fprintf(out, "memtrace_own_cpu_seconds_total %s\n", text);
 	head(out, "own_resident_bytes", "gauge", "bytes", "Resident memory of memtrace itself.");
 	fprintf(out, "memtrace_own_resident_bytes %llu\n",
 		(unsigned long long)overhead->resident_bytes);

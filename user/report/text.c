@@ -151,19 +151,20 @@ static int64_t moved_by(const struct interval_process *process, bool up)
 }
 
 #define INTERVAL_WIDTH 74 /* of what stands before the reasons */
+#define REASONS 3
 
 /* What moved most: rows come in that order. */
 static char *reasons_of(const struct interval_process *process)
 {
 	char bytes[24], *text = NULL;
-	size_t size = 0;
+	size_t size = 0, named = 0;
 	FILE *out = open_memstream(&text, &size);
 
-	for (size_t i = 0; i < process->row_count && i < 3; i++) {
+	for (size_t i = 0; i < process->row_count && named < REASONS; i++) {
 		int64_t moved = balances_resident(&process->rows[i].moved);
 
 		if (moved)
-			fprintf(out, "%s%s %s", i ? ", " : "", process->rows[i].operation,
+			fprintf(out, "%s%s %s", named++ ? ", " : "", process->rows[i].operation,
 				text_bytes(bytes, sizeof(bytes), moved, 1));
 	}
 	fclose(out);
@@ -212,10 +213,10 @@ void report_interval(const struct interval_model *interval, const struct report_
 
 static void write_note(const char *note, const struct report_options *options, FILE *out)
 {
-	char text[512];
+	cleanup_free char *clean = text_printable(note, strlen(note));
 
-	snprintf(text, sizeof(text), "Note: %s", note);
-	style_fill(options, out, text, 0);
+	fputs("Note: ", out);
+	text_fill(out, clean, 6, 0, options->width);
 	fputc('\n', out);
 }
 
