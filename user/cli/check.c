@@ -1,18 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 /* memtrace check: what this kernel and these privileges allow, and how to get what is missing. */
+#include "user/base/text.h"
 #include "user/cli/command.h"
 #include "user/cli/output.h"
 #include "user/collect/probe.h"
 
 #include <sys/utsname.h>
 
-static void write_probe(const struct probe *probe, FILE *out)
+#define INDENT 11
+#define COLUMN 23 /* of what is said */
+
+static void write_probe(const struct probe *probe, const struct output *output)
 {
-	fprintf(out, "  %-8s %s\n", probe->there ? "yes" : probe->required ? "MISSING" : "no",
-		probe->name);
-	if (!probe->there)
-		fprintf(out, "           without it: %s\n           to get it:  %s\n", probe->lost,
-			probe->remedy);
+	fprintf(output->file, "  %-8s %s\n",
+		probe->there ? "yes" : probe->required ? "MISSING" : "no", probe->name);
+	if (probe->there)
+		return;
+	fprintf(output->file, "%*swithout it: ", INDENT, "");
+	text_fill(output->file, probe->lost, COLUMN, COLUMN, output->report.width);
+	fprintf(output->file, "%*sto get it:  ", INDENT, "");
+	text_fill(output->file, probe->remedy, COLUMN, COLUMN, output->report.width);
 }
 
 struct error *command_check(const struct options *options, int *status)
@@ -26,7 +33,7 @@ struct error *command_check(const struct options *options, int *status)
 	uname(&names);
 	fprintf(output.file, "Linux %s, %s\n\n", names.release, names.machine);
 	for (size_t i = 0; i < count; i++) {
-		write_probe(&all[i], output.file);
+		write_probe(&all[i], &output);
 		missing += all[i].required && !all[i].there;
 	}
 	fprintf(output.file, missing ? "\nmemtrace cannot follow memory here.\n" :

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* memtrace: where a process's memory really is. */
+#include "user/base/cleanup.h"
+#include "user/base/text.h"
 #include "user/cli/command.h"
 #include "user/version.h"
 
@@ -26,6 +28,15 @@ static struct error *run(const struct options *options, int *status)
 	return NULL;
 }
 
+/* Words of the user and names of files may have anything in them. */
+static int fail(const struct error *error)
+{
+	cleanup_free char *text = text_printable(error->text, strlen(error->text));
+
+	fprintf(stderr, "memtrace: %s\n", text);
+	return error->status ? error->status : 1;
+}
+
 int main(int count, char **words)
 {
 	struct options options;
@@ -36,10 +47,8 @@ int main(int count, char **words)
 	error = options_parse(&options, count, words);
 	if (!error)
 		error = run(&options, &status);
-	if (error) {
-		fprintf(stderr, "memtrace: %s\n", error->text);
-		status = error->status ? error->status : 1;
-	}
+	if (error)
+		status = fail(error);
 	error_free(error);
 	options_free(&options);
 	return status;

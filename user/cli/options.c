@@ -3,6 +3,7 @@
 #include "user/cli/options.h"
 
 #include "user/base/memory.h"
+#include "user/base/text.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -13,10 +14,16 @@
 #define USAGE 2
 #define LIMIT_DEFAULT 20
 
+/* Commands that an option means something to, a bit each. */
+#define CAPTURE (1U << COMMAND_CAPTURE)
+#define REPORT (CAPTURE | 1U << COMMAND_REPORT)
+#define ANY (REPORT | 1U << COMMAND_CHECK)
+
 struct option_row {
 	const char *name;
 	char letter; /* 0: none */
 	const char *argument; /* NULL: takes none */
+	unsigned int commands;
 	struct error *(*set)(struct options *options, const char *text);
 	const char *help;
 };
@@ -86,8 +93,7 @@ static struct error *set_format(struct options *options, const char *text)
 {
 	options->format = report_find(text);
 	if (!options->format)
-		return usage("no format '%s' in this version: it has %s", text,
-				    report_names());
+		return usage("no format '%s' in this version: it has %s", text, report_names());
 	return NULL;
 }
 
@@ -167,57 +173,121 @@ static struct error *set_version(struct options *options, const char *text)
 }
 
 static const struct option_row rows[] = {
-	{ "pid", 'p', "PID[,PID...]", set_pids,
+	{ "pid", 'p', "PID[,PID...]", CAPTURE, set_pids,
 	  "follow these processes, and the children they make from now on" },
-	{ "all", 'a', NULL, set_all, "follow every process, and every one that is born" },
-	{ "cgroup", 0, "PATH", set_cgroup,
+	{ "all", 'a', NULL, CAPTURE, set_all,
+	  "follow every process, and every one that is born" },
+	{ "cgroup", 0, "PATH", CAPTURE, set_cgroup,
 	  "follow what is in this cgroup, and what enters it" },
-	{ "no-children", 0, NULL, set_no_children, "do not follow children" },
-	{ "duration", 'd', "SECONDS", set_duration, "stop after that long (decimals allowed)" },
-	{ "interval", 'i', "SECONDS", set_interval,
+	{ "no-children", 0, NULL, CAPTURE, set_no_children, "do not follow children" },
+	{ "duration", 'd', "SECONDS", CAPTURE, set_duration,
+	  "stop after that long (decimals allowed)" },
+	{ "interval", 'i', "SECONDS", CAPTURE, set_interval,
 	  "a short report each interval, then the full one at the end" },
-	{ "calls", 0, "on|off", set_calls,
+	{ "calls", 0, "on|off", CAPTURE, set_calls,
 	  "follow each memory call: failed ones, sizes asked, time inside; costs every system "
 	  "call of the machine about 0.1 us (default: on, with -a and --cgroup off)" },
-	{ "format", 'f', "FORMAT", set_format, "text (default), json or openmetrics" },
-	{ "output", 'o', "FILE", set_output, "write the report there, not to standard output" },
-	{ "write", 'w', "FILE", set_write, "save the capture, for memtrace report" },
-	{ "limit", 0, "N", set_limit, "at most N rows in each table of the text report (20)" },
-	{ "strict", 0, NULL, set_strict, "exit with status 3 if anything was lost" },
-	{ "quiet", 'q', NULL, set_quiet, "no status line" },
-	{ "verbose", 'v', NULL, set_verbose, "more: a line for each bucket of a histogram, what libbpf has to say" },
-	{ "help", 'h', NULL, set_help, "this text" },
-	{ "version", 'V', NULL, set_version, "the version" },
+	{ "format", 'f', "FORMAT", REPORT, set_format, "text (default), json or openmetrics" },
+	{ "output", 'o', "FILE", ANY, set_output,
+	  "write the report there, not to standard output" },
+	{ "write", 'w', "FILE", CAPTURE, set_write, "save the capture, for memtrace report" },
+	{ "limit", 0, "N", REPORT, set_limit,
+	  "at most N rows in each table of the text report (20)" },
+	{ "strict", 0, NULL, REPORT, set_strict, "exit with status 3 if anything was lost" },
+	{ "quiet", 'q', NULL, ANY, set_quiet, "no status line" },
+	{ "verbose", 'v', NULL, ANY, set_verbose,
+	  "more: a line for each bucket of a histogram, what libbpf has to say" },
+	{ "help", 'h', NULL, ANY, set_help, "this text" },
+	{ "version", 'V', NULL, ANY, set_version, "the version" },
 };
 
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
 
 /* ---- parsing ---- */
 
-static struct error *parse_rows(struct options *options, int count, char **words)
-{
-	struct option longs[ROWS + 1] = { { 0 } };
-	char shorts[2 * ROWS + 4] = "+:", *at = shorts + 2;
-	int found, index;
+#define LONG 1000 /* getopt's value of a row that was written out: its index and this */
 
+static const struct option_row *row_of(int found)
+{
+	size_t i = 0;
+
+	if (found >= LONG)
+		return &rows[found - LONG];
+	while (i < ROWS && (!rows[i].letter || rows[i].letter != found))
+		i++;
+	return i < ROWS ? &rows[i] : NULL;
+}
+
+/* An option as it was typed: a word of its own, or a letter among others in one. */
+static void put_name(char *text, size_t size, int found, const char *word)
+{
+	if (found >= LONG)
+		snprintf(text, size, "--%s", row_of(found)->name);
+	else if (found)
+		snprintf(text, size, "-%c", found);
+	else
+		snprintf(text, size, "%s", word);
+}
+
+/* Do several options begin as this word does? */
+static bool is_ambiguous(const char *word)
+{
+	size_t found = 0;
+
+	for (size_t i = 0; i < ROWS && !strncmp(word, "--", 2); i++)
+		found += !strncmp(rows[i].name, word + 2, strcspn(word + 2, "="));
+	return found > 1;
+}
+
+/* What getopt does not take: `found` is ':' where an argument is missing, or '?'. */
+static struct error *refuse(int found, const char *word)
+{
+	char name[256];
+
+	put_name(name, sizeof(name), optopt, word);
+	if (found == ':')
+		return usage("%s needs an argument", name);
+	if (optopt >= LONG)
+		return usage("%s takes no argument: %s", name, word);
+	if (is_ambiguous(word))
+		return usage("several options begin with %s", name);
+	return usage("no option %s in this version", name);
+}
+
+static void list_rows(struct option longs[ROWS + 1], char *shorts)
+{
 	for (size_t i = 0; i < ROWS; i++) {
 		longs[i] = (struct option){ rows[i].name, rows[i].argument != NULL, NULL,
-					    1000 + (int)i };
+					    LONG + (int)i };
 		if (rows[i].letter)
-			*at++ = rows[i].letter;
+			*shorts++ = rows[i].letter;
 		if (rows[i].letter && rows[i].argument)
-			*at++ = ':';
+			*shorts++ = ':';
 	}
+	*shorts = 0;
+}
+
+/* Sets the options before the first word that is none: it may be a command's. */
+static struct error *parse_rows(struct options *options, int count, char **words)
+{
+	const enum command command = options->command;
+	struct option longs[ROWS + 1] = { { 0 } };
+	char shorts[2 * ROWS + 4] = "+:", name[64];
+	int found;
+
+	list_rows(longs, shorts + 2);
 	optind = 1;
 	opterr = 0;
 	while ((found = getopt_long(count, words, shorts, longs, NULL)) != -1) {
-		if (found == ':')
-			return usage("%s needs an argument", words[optind - 1]);
-		if (found == '?')
-			return usage("no option %s in this version", words[optind - 1]);
-		for (index = 0; found < 1000 && rows[index].letter != found; index++)
-			;
-		TRY(rows[found < 1000 ? index : found - 1000].set(options, optarg));
+		const struct option_row *row = row_of(found);
+
+		if (found == ':' || found == '?')
+			return refuse(found, words[optind - 1]);
+		if (!(row->commands >> command & 1)) {
+			put_name(name, sizeof(name), found, NULL);
+			return usage("%s means nothing to memtrace %s", name, words[0]);
+		}
+		TRY(row->set(options, optarg));
 	}
 	return NULL;
 }
@@ -229,7 +299,8 @@ static struct error *check_targets(const struct options *options)
 		   (options->all || options->cgroup);
 
 	if (!ways)
-		return usage("whom to follow?  -p PID, -a, --cgroup PATH or -- COMMAND (see --help)");
+		return usage("whom to follow?  -p PID, -a, --cgroup PATH or -- COMMAND "
+			     "(see --help)");
 	if (ways > 1)
 		return usage("-p, -a (or --cgroup) and -- COMMAND exclude each other");
 	return NULL;
@@ -251,6 +322,10 @@ static struct error *parse_command(struct options *options, int count, char **wo
 		if (count != 1)
 			return usage("memtrace report takes one capture FILE");
 		options->file = words[0];
+		return NULL;
+	case COMMAND_CHECK:
+		if (count)
+			return usage("memtrace check takes nothing, not '%s'", words[0]);
 		return NULL;
 	case COMMAND_CAPTURE:
 		options->run = count ? words : NULL;
@@ -286,37 +361,17 @@ static const char *const synopses[][2] = {
 	{ "memtrace [OPTIONS] -- COMMAND [ARG...]", "run a command and follow it" },
 	{ "memtrace [OPTIONS] -a", "follow the whole system" },
 	{ "memtrace report [OPTIONS] FILE", "any report again from a saved capture" },
-	{ "memtrace check", "what this kernel and these privileges allow" },
+	{ "memtrace check", "what works here, and how to get the rest" },
 };
-
-/* Words of a text, filled into lines from a column on. */
-static void put_filled(FILE *out, const char *text, int column, int width)
-{
-	int at = column;
-
-	while (*text) {
-		int length = strcspn(text, " ");
-
-		if (at > column && at + 1 + length > width) {
-			fprintf(out, "\n%*s", column, "");
-			at = column;
-		} else if (at > column) {
-			fputc(' ', out);
-			at++;
-		}
-		fprintf(out, "%.*s", length, text);
-		at += length;
-		text += length + strspn(text + length, " ");
-	}
-	fputc('\n', out);
-}
 
 void options_help(FILE *out)
 {
 	fputs("Where a process's memory really is: allocated, touched, given back, by whom.\n\n",
 	      out);
-	for (size_t i = 0; i < sizeof(synopses) / sizeof(synopses[0]); i++)
-		fprintf(out, "  %-40s %s\n", synopses[i][0], synopses[i][1]);
+	for (size_t i = 0; i < sizeof(synopses) / sizeof(synopses[0]); i++) {
+		fprintf(out, "  %-38s ", synopses[i][0]);
+		text_fill(out, synopses[i][1], 41, 41, 80);
+	}
 	fputc('\n', out);
 	for (size_t i = 0; i < ROWS; i++) {
 		char name[64];
@@ -325,7 +380,7 @@ void options_help(FILE *out)
 			 rows[i].argument ? rows[i].argument : "");
 		fprintf(out, "  %c%c%c %-22s ", rows[i].letter ? '-' : ' ',
 			rows[i].letter ? rows[i].letter : ' ', rows[i].letter ? ',' : ' ', name);
-		put_filled(out, rows[i].help, 29, 80);
+		text_fill(out, rows[i].help, 29, 29, 80);
 	}
 	fputs("\nCtrl-C, SIGTERM, -d and the target's own end stop the capture and give the\n"
 	      "report; a second Ctrl-C kills.  The manual: man memtrace\n", out);
@@ -341,7 +396,7 @@ void options_manual(FILE *out)
 		if (rows[i].argument)
 			fprintf(out, " Ar %s", rows[i].argument);
 		fputc('\n', out);
-		put_filled(out, rows[i].help, 0, 78);
+		text_fill(out, rows[i].help, 0, 0, 78);
 	}
 }
 

@@ -8,7 +8,9 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <time.h>
@@ -112,16 +114,25 @@ static void take_signal(struct session *session)
 
 /* ---- the status line ---- */
 
+/* What is wider than the line would go on in the next, and stay there. */
+static int status_columns(void)
+{
+	struct winsize size;
+
+	return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) || !size.ws_col ? 79 : size.ws_col - 1;
+}
+
 static void write_status(const struct session *session)
 {
 	struct collector_status status = collector_status(session->collector);
-	char time[32], events[32], bytes[32];
+	char time[32], events[32], bytes[32], text[256];
 
-	fprintf(stderr, "\r\033[K%s, %s events, RSS %s in %u process%s; Ctrl-C stops",
+	snprintf(text, sizeof(text), "%s, %s events, RSS %s in %u process%s; Ctrl-C stops",
 		text_duration(time, sizeof(time), status.elapsed_ns),
 		text_count(events, sizeof(events), status.events),
 		text_bytes(bytes, sizeof(bytes), status.resident_bytes, 0), status.processes,
 		status.processes == 1 ? "" : "es");
+	fprintf(stderr, "\r\033[K%.*s", status_columns(), text);
 	fflush(stderr);
 }
 
@@ -129,6 +140,15 @@ static void clear_status(const struct session *session)
 {
 	if (session->shows_status && session->ticks >= STATUS_TICKS)
 		fputs("\r\033[K", stderr);
+}
+
+/* On a terminal that can wipe it; a command has the terminal to itself. */
+static bool wants_status(const struct options *options)
+{
+	const char *terminal = getenv("TERM");
+
+	return terminal && strcmp(terminal, "dumb") && isatty(STDERR_FILENO) && !options->quiet &&
+	       !options->run;
 }
 
 /* ---- the loop ---- */
@@ -206,8 +226,7 @@ static struct error *open_session(struct session *session)
 		set_timer(session->interval, options->interval, true);
 	if (options->duration > 0)
 		set_timer(session->deadline, options->duration, false);
-	/* A command has the terminal to itself. */
-	session->shows_status = isatty(STDERR_FILENO) && !options->quiet && !options->run;
+	session->shows_status = wants_status(options);
 	return NULL;
 }
 
