@@ -223,7 +223,7 @@ enum mt_cow {
 };
 
 #define MT_MARKS 4096 /* powers of two */
-#define MT_MAPPINGS 16384 /* entries of the mappings, with --calls */
+#define MT_MAPPINGS 65536 /* entries of the mappings at the most, with --calls */
 #define MT_CPUS 1024
 #define MT_BLOCKS_SHARED (1 + MT_HISTOGRAMS)
 
@@ -234,8 +234,9 @@ struct mt_call {
 	__u64 entered_ns;
 	__u64 program_break; /* when it began */
 	__u64 released_pages;
+	__u64 serial; /* of the task's calls of all kinds */
 };
-_Static_assert(sizeof(struct mt_call) == 32, "mt_call");
+_Static_assert(sizeof(struct mt_call) == 40, "mt_call");
 
 enum mt_follow {
 	MT_FOLLOWED = 1,

@@ -33,8 +33,11 @@ static __always_inline bool is_memory_call(long number)
 	return false;
 }
 
-/* The size that a call asks for, in bytes; brk's is how far it moves the end. */
-static __always_inline __u64 requested(const struct call *call, __u64 program_break)
+/*
+ * The size that a call asks for, in bytes; brk's is how far it moves the end.  What
+ * process_madvise asks for lies in the caller's memory, so what it did is taken.
+ */
+static __always_inline __u64 requested(const struct call *call, __u64 program_break, long result)
 {
 	switch (call->number) {
 	case NR_MMAP:
@@ -46,6 +49,8 @@ static __always_inline __u64 requested(const struct call *call, __u64 program_br
 		return call->argument[1];
 	case NR_MREMAP:
 		return call->argument[2];
+	case NR_PROCESS_MADVISE:
+		return result > 0 ? result : 0;
 	case NR_BRK:
 		if (!call->argument[0])
 			return 0;
@@ -64,9 +69,11 @@ int BPF_PROG(mt_sys_enter, struct pt_regs *regs, long number)
 	struct mt_call *state;
 	__u32 slot;
 
+	task = bpf_get_current_task_btf();
+	state = call_state(task);
+	state->serial++;
 	if (!is_memory_call(number))
 		return 0;
-	task = bpf_get_current_task_btf();
 	mm = mm_of(task);
 	slot = slot_of(this_cpu(), mm);
 	if (!slot)
@@ -76,7 +83,6 @@ int BPF_PROG(mt_sys_enter, struct pt_regs *regs, long number)
 		return 0;
 	if (tables_moved(mm, space))
 		catch_up_tables(mm, slot, MT_OP_FAULT);
-	state = call_state(task);
 	if (state->task && state->task != (__u64)task)
 		lost(MT_LOSS_STORAGE);
 	state->task = (__u64)task;
@@ -162,7 +168,8 @@ static __always_inline void count_call(__u32 slot, __u32 operation, const struct
 	if (sizes < MT_HISTOGRAMS && (bytes || sizes != MT_HIST_BRK_BYTES))
 		observe(slot, sizes, bytes);
 	observe(slot, MT_HIST_SYSCALL_NS + operation - MT_OP_CALL_FIRST, now - state->entered_ns);
-	if (gives_back(operation) && !failed)
+	/* One that fails may have given something back before. */
+	if (gives_back(operation) && (!failed || state->released_pages))
 		observe(slot, MT_HIST_RELEASED_BYTES, state->released_pages * config.page_bytes);
 }
 
@@ -177,7 +184,7 @@ static __always_inline void take_call(struct mm_struct *mm, struct mt_space *spa
 
 	if (tables_moved(mm, space))
 		catch_up_tables(mm, slot, operation);
-	count_call(slot, operation, state, requested(call, state->program_break), failed, now);
+	count_call(slot, operation, state, requested(call, state->program_break, result), failed, now);
 	if (!failed && (call->number == NR_MMAP || call->number == NR_MUNMAP ||
 			call->number == NR_MREMAP))
 		note_mapping(slot, call, result, now);

@@ -67,6 +67,30 @@ static __always_inline bool is_clone(__s64 number)
 	       number == NR_VFORK;
 }
 
+/* Calls that are not about memory, but map, unmap or cut what is mapped on their way. */
+static __always_inline __u32 cause_of_byway(const struct call *call, __s64 change)
+{
+	switch (call->number) {
+	case NR_REMAP_FILE_PAGES:
+	case NR_IO_SETUP:
+		return cause(MT_OP_MMAP, call->number);
+	case NR_IO_DESTROY:
+		return cause(MT_OP_MUNMAP, call->number);
+	case NR_TRUNCATE:
+	case NR_FTRUNCATE:
+	case NR_FALLOCATE:
+		return cause(MT_OP_TRUNCATE, call->number);
+	case NR_OPEN:
+	case NR_CREAT:
+	case NR_OPENAT:
+	case NR_OPENAT2: /* O_TRUNC */
+		if (change < 0)
+			return cause(MT_OP_TRUNCATE, call->number);
+	}
+	/* Pages that come without a fault were taken by get_user_pages; what else goes is unnamed. */
+	return cause(change > 0 ? MT_OP_GUP : MT_OP_OTHER, call->number);
+}
+
 /* What a call that a process makes does to itself.  `change` tells brk's direction. */
 static __always_inline __u32 cause_of_call(const struct call *call, __s64 change)
 {
@@ -92,17 +116,12 @@ static __always_inline __u32 cause_of_call(const struct call *call, __s64 change
 	case NR_SHMAT:
 	case NR_SHMDT:
 		return cause(MT_OP_SHM, -1);
-	case NR_TRUNCATE:
-	case NR_FTRUNCATE:
-	case NR_FALLOCATE:
-		return cause(MT_OP_TRUNCATE, call->number);
 	}
 	if (is_clone(call->number))
 		return cause(MT_OP_FORK, -1);
 	if (is_execve(call->number))
 		return cause(MT_OP_EXEC, -1);
-	/* Pages that come without a fault were taken by get_user_pages; what else goes is unnamed. */
-	return cause(change > 0 ? MT_OP_GUP : MT_OP_OTHER, call->number);
+	return cause_of_byway(call, change);
 }
 
 static __always_inline __u32 cause_of_kernel_thread(struct task_struct *task)
@@ -140,6 +159,21 @@ static __always_inline __u32 cause_of_end(struct task_struct *task, const struct
 	if (is_execve(call->number) && !(task->flags & (PF_EXITING | PF_KTHREAD)))
 		return cause(MT_OP_EXEC, -1);
 	return cause(MT_OP_EXIT, -1);
+}
+
+/*
+ * The last thread is going: what it still touches (its robust list, its tid) goes by its end.
+ * Not so a guest, whose host lives on.
+ */
+static __always_inline bool is_last_going(struct task_struct *task, __u32 users)
+{
+	struct mt_task *state;
+
+	if (!(task->flags & PF_EXITING) ||
+	    FOLLOW(signal_struct, task, signal)->live.counter != 0)
+		return false;
+	state = bpf_task_storage_get(&tasks, task, 0, 0);
+	return users == 1 || !state || state->followed != MT_FOLLOWED_AS_GUEST;
 }
 
 static __always_inline __u32 cause_in_own_space(struct task_struct *task,
@@ -182,6 +216,8 @@ __noinline __u32 cause_in(__u32 own, __u32 users, __s64 change)
 	}
 	if (!own)
 		return cause(MT_OP_REMOTE, call.number);
+	if (is_last_going(task, users))
+		return cause(MT_OP_EXIT, -1);
 	return cause_in_own_space(task, mark_of(task), &call, change);
 }
 

@@ -165,8 +165,8 @@ static __always_inline void witness_exit(struct task_struct *task)
 		return;
 	slot = find_slot(mm);
 	space = space_of(slot, mm);
-	/* A guest's end is not that of its host. */
-	if (!slot || !space || space->pid != pid_of(task))
+	/* A guest's end is not that of its host, unless the host went before. */
+	if (!slot || !space || (space->pid != pid_of(task) && !space->exiting))
 		return;
 	if (tables_moved(mm, space))
 		catch_up_tables(mm, slot, MT_OP_FAULT);
@@ -177,8 +177,9 @@ static __always_inline void witness_exit(struct task_struct *task)
 	space->at_exit[MT_LOCKED] = mm->locked_vm;
 	space->at_exit[MT_HUGETLB] = mm->hugetlb_usage.counter;
 	space->exiting = 1;
-	bpf_probe_read_kernel(space->comm, sizeof(space->comm),
-			      FOLLOW(task_struct, task, group_leader)->comm);
+	if (space->pid == pid_of(task))
+		bpf_probe_read_kernel(space->comm, sizeof(space->comm),
+				      FOLLOW(task_struct, task, group_leader)->comm);
 }
 
 SEC("tp_btf/sched_process_exit")

@@ -88,9 +88,11 @@ struct {
 	__type(value, struct mt_task);
 } tasks SEC(".maps");
 
-/* Mappings made since memtrace came, with --calls. */
+/* Mappings made since memtrace came, with --calls.  Only calls make entries, never faults: there
+ * memory may be asked for, and most programs need little. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 1);
 	__type(key, struct mt_mapping_key);
 	__type(value, struct mt_mapping_pair);

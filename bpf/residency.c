@@ -17,19 +17,21 @@ static __always_inline __u64 mix(__u64 hash, __u64 value)
 }
 
 /*
- * Tells this call from the one before, without an event at its end.  A call that frees the
- * same range again can do so only after a fault, so the count of faults tells those apart.
+ * Tells this call from the one before: by its serial number, or without --calls by what is
+ * called from where.  A call that frees the same range again can do so only after a fault, so
+ * the count of faults tells those apart.
  */
-static __always_inline __u64 identity_of(struct task_struct *task, __u32 slot, __u32 why,
-					 bool released)
+static __always_inline __u64 identity_of(struct task_struct *task, __u32 slot, __u32 why)
 {
 	struct call call = call_of(task);
 	__u64 hash = mix(slot, why);
 
+	if (config.calls)
+		return mix(hash, call_state(task)->serial) | 1;
 	hash = mix(hash, call.ip);
 	hash = mix(hash, call.argument[0]);
 	hash = mix(hash, call.argument[1]);
-	if (released)
+	if (is_release(operation_of(why)))
 		hash = mix(hash, task->min_flt + task->maj_flt);
 	return hash | 1;
 }
@@ -64,7 +66,7 @@ __noinline int note_call(__u32 slot, __u32 why, __u64 released)
 	state = task_state(task);
 	if (!state)
 		return 0;
-	identity = identity_of(task, slot, why, released);
+	identity = identity_of(task, slot, why);
 	if (state->identity != identity) {
 		flush_released(state);
 		state->identity = identity;

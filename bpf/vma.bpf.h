@@ -53,19 +53,21 @@ static __always_inline __u64 flags_of(__u64 vma, __u64 address)
 /* Flags of the mapping at an address, 0 where there is none. */
 __noinline __u64 flags_in_tree(__u64 root, __u64 address)
 {
-	/* Bit 1 marks a node; its type is in bits 3 to 6, and it is 256-byte aligned. */
-	for (__u32 depth = 0; depth < MAPLE_DEPTH; depth++) {
-		__u32 type = root >> 3 & 15;
-		__u64 node = root & ~255ULL;
+	__u64 entry = root;
 
-		if ((root & 3) != 2 || root <= 4096)
-			break;
-		root = type == MAPLE_ARANGE ? arange_slot(address, node) :
-					      range_slot(address, node);
+	/* The root is marked by bit 1.  Nodes are 256-byte aligned, with their type in bits 3 to 6. */
+	if ((root & 3) != 2)
+		return 0;
+	for (__u32 depth = 0; depth < MAPLE_DEPTH && entry > 4096; depth++) {
+		__u32 type = entry >> 3 & 15;
+		__u64 node = entry & ~255ULL;
+
+		entry = type == MAPLE_ARANGE ? arange_slot(address, node) :
+					       range_slot(address, node);
 		if (type <= MAPLE_LEAF)
-			break;
+			return entry > 4096 ? flags_of(entry, address) : 0;
 	}
-	return root && !(root & 3) ? flags_of(root, address) : 0;
+	return 0;
 }
 
 static __always_inline __u64 mapping_flags(struct mm_struct *mm, __u64 address)

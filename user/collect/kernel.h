@@ -36,6 +36,7 @@ struct kernel {
 	__u32 slots, book_count, blocks, cpus;
 	__u32 page_bytes;
 	__u32 stale; /* mappings that closed spaces left untouched */
+	__u32 swept; /* mappings that were left by the last sweep */
 	bool calls;
 	kernel_event event;
 	void *event_context;

@@ -67,13 +67,14 @@ static void sweep(struct kernel *kernel)
 	}
 	__sync_fetch_and_sub(&kernel->skeleton->bss->mapping_count, count);
 	kernel->stale = 0;
+	kernel->swept = kernel->skeleton->bss->mapping_count;
 }
 
 void mapping_sweep(struct kernel *kernel)
 {
-	__u32 most = bpf_map__max_entries(kernel->skeleton->maps.mappings);
+	__u32 count = kernel->skeleton->bss->mapping_count;
 
-	if (kernel->calls && (kernel->skeleton->bss->mapping_count > most / 2 ||
+	if (kernel->calls && (count > MT_MAPPINGS / 2 + kernel->swept / 2 ||
 			      kernel->stale > STALE_MOST))
 		sweep(kernel);
 }

@@ -15,6 +15,7 @@
 
 #define READ_PASSES 8
 #define PASS_PAUSE_NS 500000
+#define ENDING_PASSES 200 /* to be torn down takes a large address space 50 ms and more */
 
 static void add_histograms(const struct kernel *kernel, struct process *process,
 			   const struct mt_space *space)
@@ -196,6 +197,21 @@ static uint32_t read_leftovers(struct kernel *kernel, struct process_table *tabl
 	return count;
 }
 
+/* What is being torn down right now will be closed in a moment; the number of those left. */
+static uint32_t await_endings(struct kernel *kernel, struct process_table *table)
+{
+	const struct timespec pause = { 0, PASS_PAUSE_NS };
+	uint32_t left = read_leftovers(kernel, table, false);
+
+	for (int pass = 0; left && pass < ENDING_PASSES; pass++) {
+		nanosleep(&pause, NULL);
+		space_drain(kernel, table, 0);
+		left = read_leftovers(kernel, table, false);
+	}
+	read_leftovers(kernel, table, true);
+	return left;
+}
+
 struct error *space_read(struct kernel *kernel, struct process_table *table, uint32_t *unread)
 {
 	cleanup_free struct record *record = memory_new(1, sizeof(*record));
@@ -210,7 +226,7 @@ struct error *space_read(struct kernel *kernel, struct process_table *table, uin
 		nanosleep(&pause, NULL);
 		space_drain(kernel, table, 0);
 	}
-	read_leftovers(kernel, table, true);
+	*unread = count_unstable(table) + await_endings(kernel, table);
 	return NULL;
 }
 
