@@ -33,10 +33,7 @@ static struct error *start(const struct options *options, struct collector **col
 	TRY(collector_new(&wanted, collector));
 	/* A reader that goes away is an error like others; the command keeps the default. */
 	signal(SIGPIPE, SIG_IGN);
-	TRY(collector_start(*collector));
-	if (options->verbose)
-		fputs("memtrace: counting\n", stderr);
-	return NULL;
+	return collector_start(*collector);
 }
 
 /* The report was made; a command that goes on is left running, and waited for. */

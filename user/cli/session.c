@@ -227,6 +227,8 @@ static struct error *open_session(struct session *session)
 	if (options->duration > 0)
 		set_timer(session->deadline, options->duration, false);
 	session->shows_status = wants_status(options);
+	if (options->verbose)
+		fputs("memtrace: counting\n", stderr);
 	return NULL;
 }
 
