@@ -2,13 +2,11 @@
 /* Who changed how much of an address space is resident (or swapped), and by what? */
 #include "bpf/space.bpf.h"
 
-
-/* A release whose pages are summed over the call, for released_bytes. */
-static __always_inline bool is_release(__u32 operation)
+/* A call whose pages are summed for released_bytes; not one that releases on its way. */
+static __always_inline bool is_release(__u32 why)
 {
-	return operation == MT_OP_MUNMAP || operation == MT_OP_BRK_SHRINK ||
-	       operation == MT_OP_MREMAP ||
-	       (operation >= MT_OP_MADV_DONTNEED && operation <= MT_OP_MADV_PAGEOUT);
+	return why == MT_OP_MUNMAP || why == MT_OP_BRK_SHRINK || why == MT_OP_MREMAP ||
+	       (why >= MT_OP_MADV_DONTNEED && why <= MT_OP_MADV_PAGEOUT);
 }
 
 static __always_inline __u64 mix(__u64 hash, __u64 value)
@@ -31,7 +29,7 @@ static __always_inline __u64 identity_of(struct task_struct *task, __u32 slot, _
 	hash = mix(hash, call.ip);
 	hash = mix(hash, call.argument[0]);
 	hash = mix(hash, call.argument[1]);
-	if (is_release(operation_of(why)))
+	if (is_release(why))
 		hash = mix(hash, task->min_flt + task->maj_flt);
 	return hash | 1;
 }
@@ -72,7 +70,7 @@ __noinline int note_call(__u32 slot, __u32 why, __u64 released)
 		state->identity = identity;
 		count_cause(slot, why);
 	}
-	if (is_release(operation_of(why))) {
+	if (is_release(why)) {
 		state->released_by = operation_of(why) + 1;
 		state->slot = slot;
 		state->released_pages += released;
