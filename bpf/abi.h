@@ -139,7 +139,7 @@ _Static_assert(sizeof(struct mt_lane) == 64, "mt_lane");
 enum mt_state {
 	MT_SPACE_FREE,
 	MT_SPACE_OPEN,
-	MT_SPACE_CLOSED, /* torn down, its book is final: user/collect/ reads it and frees the slot */
+	MT_SPACE_CLOSED, /* torn down, its book final: user/collect/ reads it, frees the slot */
 };
 
 enum mt_birth {
@@ -163,7 +163,8 @@ struct mt_space {
 	__u64 opened_ns; /* monotonic clock, like every time below */
 	__u64 closed_ns;
 	__s64 count_seen[MT_MEMBERS];	     /* percpu_counter.count as last seen */
-	__s64 seen[MT_BALANCES - MT_MEMBERS]; /* total_vm, pgtables_bytes, locked_vm, hugetlb_usage */
+	/* total_vm, pgtables_bytes, locked_vm, hugetlb_usage */
+	__s64 seen[MT_BALANCES - MT_MEMBERS];
 	__s64 opening[MT_BALANCES];
 	__s64 final[MT_BALANCES];  /* the kernel's counters, read when the space was closed */
 	__s64 at_exit[MT_BALANCES]; /* and when its last thread began to exit */
@@ -371,7 +372,7 @@ struct mt_config {
 	__u32 follow_children;
 	__u32 calls;
 	__u32 own_pid; /* memtrace itself is never followed */
-	__u32 cgroup_v1; /* the memory controller is on a v1 hierarchy: its cgroup is the one that counts */
+	__u32 cgroup_v1; /* the cgroup that counts is of a v1 hierarchy, the memory controller's */
 	__u32 page_bytes;
 	__u32 preemptible_locks; /* PREEMPT_RT */
 	__u64 cgroup_id; /* tasks that enter it are followed, 0: none */

@@ -184,7 +184,8 @@ static __always_inline void take_call(struct mm_struct *mm, struct mt_space *spa
 
 	if (tables_moved(mm, space))
 		catch_up_tables(mm, slot, operation);
-	count_call(slot, operation, state, requested(call, state->program_break, result), failed, now);
+	count_call(slot, operation, state, requested(call, state->program_break, result), failed,
+		   now);
 	if (!failed && (call->number == NR_MMAP || call->number == NR_MUNMAP ||
 			call->number == NR_MREMAP))
 		note_mapping(slot, call, result, now);

@@ -87,7 +87,7 @@ static __always_inline __u32 cause_of_byway(const struct call *call, __s64 chang
 		if (change < 0)
 			return cause(MT_OP_TRUNCATE, call->number);
 	}
-	/* Pages that come without a fault were taken by get_user_pages; what else goes is unnamed. */
+	/* Pages that come without a fault: get_user_pages.  What else goes is unnamed. */
 	return cause(change > 0 ? MT_OP_GUP : MT_OP_OTHER, call->number);
 }
 

@@ -168,7 +168,7 @@ __noinline int take_from_class(__u32 slot, __u32 size_class, __u64 start,
 		__sync_fetch_and_add(&space->untouched, -1);
 		filter_add(space->serial, start, taken->end, size_class, -1);
 	}
-	/* An address that was mapped is often mapped again: the place is kept while there is room. */
+	/* What was mapped is often mapped again: the place is kept while there is room. */
 	if (mapping_count > MT_MAPPINGS / 4 && !pair->at[0].start && !pair->at[1].start &&
 	    !bpf_map_delete_elem(&mappings, &key))
 		__sync_fetch_and_add(&mapping_count, -1);

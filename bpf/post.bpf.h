@@ -18,7 +18,6 @@ static __always_inline bool is_call(__u32 operation)
 #define TAKE(fresh, most, given_back)                                             \
 	({                                                                        \
 		__u32 taken_ = 0;                                                 \
-                                                                                  \
 		if ((fresh) < (most))                                             \
 			taken_ = __sync_fetch_and_add(&(fresh), 1);               \
 		if (taken_ >= (most))                                             \

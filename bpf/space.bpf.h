@@ -185,7 +185,7 @@ static __always_inline struct mt_task *task_state(struct task_struct *task)
 /* What an address space still has when it is torn down goes by the operation that ends it. */
 static __noinline int close_space(struct mm_struct *mm, struct task_struct *task, __u32 slot)
 {
-		struct mt_space *space = space_at(slot);
+	struct mt_space *space = space_at(slot);
 	__u64 key = (__u64)mm;
 	struct call call;
 	__u32 end;

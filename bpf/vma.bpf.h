@@ -55,7 +55,7 @@ __noinline __u64 flags_in_tree(__u64 root, __u64 address)
 {
 	__u64 entry = root;
 
-	/* The root is marked by bit 1.  Nodes are 256-byte aligned, with their type in bits 3 to 6. */
+	/* Bit 1 marks the root.  Nodes are 256-byte aligned, their type is in bits 3 to 6. */
 	if ((root & 3) != 2)
 		return 0;
 	for (__u32 depth = 0; depth < MAPLE_DEPTH && entry > 4096; depth++) {
