@@ -34,13 +34,15 @@ help: ## this map
 # ---- the kernel side ----
 
 build/memtrace.bpf.o: bpf/memtrace.bpf.c
+build/tests/bench/empty.bpf.o: tests/bench/empty.bpf.c
+build/memtrace.bpf.o build/tests/bench/empty.bpf.o:
 	@mkdir -p $(@D)
 	$(CLANG) $(BPF_FLAGS) -MMD -MP -c $< -o $@
 
 # The globals of the kernel side have types of abi.h.
-build/memtrace.skel.h: build/memtrace.bpf.o
+build/%.skel.h: build/%.bpf.o
 	echo '#include "bpf/abi.h"' > $@.new
-	$(BPFTOOL) gen skeleton $< name memtrace_bpf >> $@.new
+	$(BPFTOOL) gen skeleton $< >> $@.new
 	mv $@.new $@
 
 # ---- the file format ----
@@ -163,6 +165,23 @@ golden: ## reports of captures made by hand; tests/golden/update rewrites them
 
 fuzz: fuzzer ## look for captures that break a report, until Ctrl-C
 	tests/fuzz/run
+
+# ---- benchmarks ----
+
+BENCHES := $(patsubst %.c,$(BUILD)/%,$(filter-out %.bpf.c,$(wildcard tests/bench/*.c)))
+
+$(BUILD)/tests/bench/empty.o: build/tests/bench/empty.skel.h
+
+$(BENCHES): %: %.o
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lbpf
+
+.PHONY: bench benches
+benches: all $(BENCHES)
+
+bench: ## what it costs, as tables of the README (needs root); ROUNDS=1 for a quick look
+	$(AS_ROOT)
+	@packaging/prepare bench
+	@{ $(AGAIN) benches && tests/bench/run $(ROUNDS); }; $(GIVE_BACK)
 
 clean: ## remove everything built
 	rm -rf build

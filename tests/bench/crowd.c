@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Makes so many processes that do nothing, says so, and ends them all at a line (or its end). */
+/* Makes so many processes that do nothing, says so, and ends them when its input ends. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>

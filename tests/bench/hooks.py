@@ -5,6 +5,8 @@ Ratios of interleaved runs: nothing attached, empty programs on the same hooks, 
 process, memtrace on another one.  Medians over the rounds, of CPU time of the process itself.
 """
 import argparse
+import contextlib
+import os
 import pathlib
 import statistics
 import subprocess
@@ -12,47 +14,54 @@ import subprocess
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BENCH = ROOT / "build" / "tests" / "bench"
 MEMTRACE = ROOT / "build" / "memtrace"
-FIGURES = ("fault", "release", "mapping", "call")
+FIGURES = ("page fault", "page released", "mmap and munmap", "any other call")
+KINDS = ("nothing", "empty", "memtrace", "another")
 
 
-def attach(words):
-    """Starts what is to be attached and waits until it is."""
-    process = subprocess.Popen([str(word) for word in words], stdin=subprocess.DEVNULL,
-                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    for line in process.stderr:
-        if "counting" in line:
-            return process
-    raise SystemExit(f"{words[0]} did not attach")
-
-
-class Storm:
-    """The storm process; each run is a line."""
-
-    def __init__(self):
-        self.process = subprocess.Popen(["taskset", "-c", "1", BENCH / "storm"], text=True,
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self.idle = subprocess.Popen(["sleep", "100000"])
-
-    def run(self, kind, calls):
-        """One run under a kind of tracing; its figures in ns."""
-        tracer = None
-        if kind == "empty":
-            tracer = attach([BENCH / "empty", "calls" if calls == "on" else "none"])
-        elif kind != "nothing":
-            pid = self.process.pid if kind == "memtrace" else self.idle.pid
-            tracer = attach([MEMTRACE, "-v", "--calls", calls, "-p", pid])
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
-        figures = [float(word) for word in self.process.stdout.readline().split()]
-        if tracer:
-            tracer.kill()
-            tracer.wait()
-        return figures
-
-    def close(self):
-        for process in (self.process, self.idle):
+@contextlib.contextmanager
+def attached(words):
+    """From when it counts to the end of the block."""
+    with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                          stderr=subprocess.PIPE, text=True) as process:
+        try:
+            if not any("counting" in line for line in process.stderr):
+                raise SystemExit(f"{words[0]} did not attach")
+            yield
+        finally:
             process.kill()
-            process.wait()
+
+
+def tracer(kind, calls, pid, idle):
+    """The words of what is attached in that kind of run, none for nothing."""
+    memtrace = [MEMTRACE, "-v", "--calls", calls, "-p"]
+    return {"nothing": [], "empty": [BENCH / "empty", "calls" if calls == "on" else "none"],
+            "memtrace": [*memtrace, str(pid)], "another": [*memtrace, str(idle)]}[kind]
+
+
+def run(storm, words):
+    """One run of the storm under a tracer; its figures in ns."""
+    with attached(words) if words else contextlib.nullcontext():
+        storm.stdin.write("\n")
+        storm.stdin.flush()
+        return [float(word) for word in storm.stdout.readline().split()]
+
+
+def measure(rounds, calls):
+    """Runs of each kind, in turns that begin with another kind each time."""
+    runs = {kind: [] for kind in KINDS}
+    cpu = str(max(os.sched_getaffinity(0)))
+    with subprocess.Popen(["sleep", "infinity"]) as idle, \
+            subprocess.Popen(["taskset", "-c", cpu, BENCH / "storm"], text=True,
+                             stdin=subprocess.PIPE, stdout=subprocess.PIPE) as storm:
+        try:
+            for turn in range(rounds):
+                for at in range(len(KINDS)):
+                    kind = KINDS[(at + turn) % len(KINDS)]
+                    runs[kind].append(run(storm, tracer(kind, calls, storm.pid, idle.pid)))
+        finally:
+            idle.kill()
+            storm.kill()
+    return runs
 
 
 def added(runs, kind, figure):
@@ -61,28 +70,27 @@ def added(runs, kind, figure):
                              for run, base in zip(runs[kind], runs["nothing"]))
 
 
+def print_table(runs):
+    print("| ns of CPU time | alone | empty programs add | memtrace adds "
+          "| memtrace on another process adds | memtrace : empty | another : empty |")
+    print("| --- |" + " ---: |" * 6)
+    for figure, name in enumerate(FIGURES):
+        base = statistics.median(run[figure] for run in runs["nothing"])
+        empty, memtrace, another = [added(runs, kind, figure) for kind in KINDS[1:]]
+        cells = [f"{one:+.0f} (x{1 + one / base:.2f})" for one in (empty, memtrace, another)]
+        # Where empty programs add nothing to speak of, a ratio would be one of noise.
+        ratios = [f"{one / empty:.2f}" if empty > base / 50 else "-" for one in (memtrace, another)]
+        print(f"| {name} | {base:.0f} | " + " | ".join(cells + ratios) + " |")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=40)
     rounds = parser.parse_args().rounds
-    kinds = ["nothing", "empty", "memtrace", "another"]
     for calls in ("off", "on"):
-        storm = Storm()
-        runs = {kind: [] for kind in kinds}
-        for turn in range(rounds):
-            for at in range(len(kinds)):
-                kind = kinds[(at + turn) % len(kinds)]
-                runs[kind].append(storm.run(kind, calls))
-        storm.close()
-        print(f"--calls {calls}, {rounds} rounds, ns; what is added by")
-        print(f"{'':10}{'base':>9}{'empty':>16}{'memtrace':>16}{'to another':>16}"
-              f"{'memtrace/empty':>16}{'another/empty':>15}")
-        for figure, name in enumerate(FIGURES):
-            base = statistics.median(run[figure] for run in runs["nothing"])
-            extra = [added(runs, kind, figure) for kind in kinds[1:]]
-            cells = "".join(f"{f'{one:+.0f} x{1 + one / base:.3f}':>16}" for one in extra)
-            print(f"{name:10}{base:9.0f}{cells}{extra[1] / extra[0]:16.2f}"
-                  f"{extra[2] / extra[0]:15.2f}")
+        print(f"With `--calls {calls}` (rounds: {rounds}):\n", flush=True)
+        print_table(measure(rounds, calls))
+        print(flush=True)
 
 
 main()

@@ -12,35 +12,60 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BENCH = ROOT / "build" / "tests" / "bench"
 MEMTRACE = ROOT / "build" / "memtrace"
+MIB = 2 ** 20
 
 
-def capture(*words, seconds=0.2):
-    """One capture: ms to begin, ms from Ctrl-C to the end, its own peak KiB, the document."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = pathlib.Path(folder) / "report"
-        start = time.monotonic()
-        process = subprocess.Popen([MEMTRACE, "-v", "-f", "json", "-o", path, *map(str, words)],
-                                   stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
-        for line in process.stderr:
-            if "counting" in line:
-                break
-        began = time.monotonic() - start
-        time.sleep(seconds)
-        status = pathlib.Path(f"/proc/{process.pid}/status").read_text()
-        start = time.monotonic()
-        process.send_signal(signal.SIGINT)
-        process.wait()
-        ended = time.monotonic() - start
-        document = json.loads(path.read_text())
-        peak = int(status.split("VmHWM:")[1].split()[0])
-        return began * 1000, ended * 1000, peak, document
+class Capture:
+    """One capture: ms until it counts, ms from Ctrl-C to its end, its own memory in bytes."""
+
+    def __init__(self, *words, seconds=0.2):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "report"
+            start = time.monotonic()
+            with subprocess.Popen([MEMTRACE, "-v", "-f", "json", "-o", path, *map(str, words)],
+                                  stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                                  text=True) as process:
+                if not any("counting" in line for line in process.stderr):
+                    raise SystemExit("memtrace did not attach")
+                self.began = 1000 * (time.monotonic() - start)
+                time.sleep(seconds)
+                status = pathlib.Path(f"/proc/{process.pid}/status").read_text()
+                start = time.monotonic()
+                process.send_signal(signal.SIGINT)
+            self.ended = 1000 * (time.monotonic() - start)
+            self.document = json.loads(path.read_text())
+        self.peak = 1024 * int(status.split("VmHWM:")[1].split()[0])
+        overhead = self.document["capture"]["overhead"]
+        self.resident, self.kernel = overhead["resident_bytes"], overhead["kernel_bytes"]
+        self.processes = len(self.document["processes"])
+        self.unbalanced = sum(any(process["unexplained"].values())
+                              for process in self.document["processes"])
 
 
-def memory(document, peak_kib):
-    overhead = document["capture"]["overhead"]
-    return (f"{overhead['resident_bytes'] / 2**20:.1f} MiB resident at the end "
-            f"(peak while loading {peak_kib / 1024:.1f}), "
-            f"{overhead['kernel_bytes'] / 2**20:.1f} MiB of kernel maps")
+def of_one(rounds):
+    with subprocess.Popen(["sleep", "infinity"]) as sleeper:
+        try:
+            return [Capture("-p", sleeper.pid) for _ in range(rounds)]
+        finally:
+            sleeper.kill()
+
+
+def of_crowd(processes):
+    with subprocess.Popen([BENCH / "crowd", str(processes)], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, text=True) as crowd:
+        if crowd.stdout.readline() != "there\n":
+            raise SystemExit(f"cannot make {processes} processes")
+        return [Capture("-a", seconds=2)]  # the block closes its input, which ends it
+
+
+def print_row(name, captures):
+    began, ended, peak, resident, kernel = [
+        statistics.median(getattr(one, figure) for one in captures)
+        for figure in ("began", "ended", "peak", "resident", "kernel")]
+    worst = max(one.began for one in captures)
+    print(f"| {name} | {captures[-1].processes:,} | {began:.0f} ms (worst {worst:.0f}) "
+          f"| {ended:.0f} ms | {peak / MIB:.1f} MiB | {resident / MIB:.1f} MiB "
+          f"| {kernel / MIB:.1f} MiB | {max(one.unbalanced for one in captures)} |", flush=True)
 
 
 def main():
@@ -48,23 +73,12 @@ def main():
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--crowd", type=int, default=10000)
     options = parser.parse_args()
-    sleeper = subprocess.Popen(["sleep", "100000"])
-    runs = [capture("-p", sleeper.pid) for _ in range(options.rounds)]
-    sleeper.kill()
-    began, ended = [statistics.median(run[at] for run in runs) for at in (0, 1)]
-    print(f"-p, one process: attached and counting after {began:.0f} ms "
-          f"(worst {max(run[0] for run in runs):.0f}), report and end {ended:.0f} ms after Ctrl-C")
-    print(f"  {memory(runs[-1][3], runs[-1][2])}")
-    crowd = subprocess.Popen([BENCH / "crowd", str(options.crowd)], stdin=subprocess.PIPE,
-                             stdout=subprocess.PIPE, text=True)
-    assert crowd.stdout.readline() == "there\n"
-    began, ended, peak, document = capture("-a", seconds=2)
-    print(f"-a, {len(document['processes'])} processes: counting after {began:.0f} ms, "
-          f"ended {ended:.0f} ms after Ctrl-C")
-    print(f"  {memory(document, peak)}")
-    unbalanced = sum(any(process["unexplained"].values()) for process in document["processes"])
-    print(f"  {unbalanced} of them do not balance")
-    crowd.communicate("\n")
+    print("| | processes | counts after | report and end after Ctrl-C | its peak RSS | its RSS "
+          "at the end | maps in the kernel | do not balance |")
+    print("| --- |" + " ---: |" * 7)
+    print_row("`-p PID`", of_one(options.rounds))
+    print_row("`-a`", [Capture("-a") for _ in range(options.rounds)])
+    print_row("`-a`, a crowd", of_crowd(options.crowd))
 
 
 main()

@@ -20,8 +20,7 @@ BPF_FLAGS = ["-O2", "-target", "bpf", "-mcpu=v3", f"-D__TARGET_ARCH_{BPF}", "-I.
 # What bpf/ does for good reasons: one unit of several files, arguments that a tracepoint has.
 BPF_CHECKS = ("--checks=-bugprone-suspicious-include,-misc-unused-parameters,"
               "-bugprone-implicit-widening-of-multiplication-result")
-# tests/bench is built by hand, after its skeleton.
-FOLDERS = ["user/", "tests/unit/", "tests/golden/", "tests/fuzz/", "tests/workload/", "tests/e2e/"]
+FOLDERS = ["user/", "tests/"]
 
 
 def run(words):
@@ -40,6 +39,10 @@ def sources_of_c():
     return sources.with_suffix(".c", under=FOLDERS)
 
 
+def is_of_kernel_side(path):
+    return path.name.endswith(".bpf.c")
+
+
 # ---- cppcheck ----
 
 def test_cppcheck():
@@ -49,7 +52,8 @@ def test_cppcheck():
     assert_silent(["cppcheck", "-q", "--std=c11", "--enable=warning,performance,portability",
                    "--inline-suppr", "--error-exitcode=1", "-I.", "-D_GNU_SOURCE",
                    f"-j{os.cpu_count()}", f"--cppcheck-build-dir={folder}",
-                   "--suppressions-list=tests/lint/cppcheck", *sources_of_c()])
+                   "--suppressions-list=tests/lint/cppcheck",
+                   *(path for path in sources_of_c() if not is_of_kernel_side(path))])
 
 
 # ---- clang-tidy, again only where something has changed ----
@@ -65,7 +69,7 @@ def fingerprint():
 
 
 def tidy(path, common):
-    is_bpf = path.parts[0] == "bpf"
+    is_bpf = is_of_kernel_side(path)
     flags = ["--", *BPF_FLAGS] if is_bpf else ["--", *USER_FLAGS]
     one = common.copy()
     one.update((sources.ROOT / path).read_bytes())
@@ -73,19 +77,20 @@ def tidy(path, common):
     if good.exists():
         return ""
     status, said = run(["clang-tidy", "--quiet", *([BPF_CHECKS] if is_bpf else []), path, *flags])
-    found = [line for line in said.splitlines()
-             if re.search(r": (warning|error): ", line) and "/build/" not in line]
-    if status and not found and "/build/" not in said:
+    lines = [line.removeprefix(f"{sources.ROOT}/") for line in said.splitlines()
+             if re.search(r": (warning|error): ", line)]
+    found = [line for line in lines if not line.startswith("build/")]
+    if status and not lines:
         found = [f"{path}: {said}"]
     if not found:
         good.touch()
-    return "\n".join(line.replace(f"{sources.ROOT}/", "") for line in found)
+    return "\n".join(found)
 
 
 def test_clang_tidy():
     (CACHE / "tidy").mkdir(parents=True, exist_ok=True)
     common = fingerprint()
-    paths = [*sources_of_c(), *sources.with_suffix(".c", under=["bpf/memtrace.bpf.c"])]
+    paths = [*sources_of_c(), *filter(is_of_kernel_side, sources.with_suffix(".c", under=["bpf/"]))]
     assert len(paths) > 40
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         found = [said for said in pool.map(lambda path: tidy(path, common), paths) if said]
