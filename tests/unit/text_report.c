@@ -267,6 +267,94 @@ static void says_that_there_was_nobody(void **state)
 	assert_says("No process was followed.");
 }
 
+/* Of those that the table leaves out, too. */
+static void says_of_all_whether_they_balance(void **state)
+{
+	struct report_options options = { .width = 100, .limit = 1 };
+
+	(void)state;
+	write_report(&options);
+	assert_says("All books balance to the byte.");
+	one->kernel_bytes[BALANCE_ANON]++; /* the smaller one, which has no row */
+	write_report(&options);
+	assert_says("Of 2 books, 1 does NOT balance (!).");
+	one->process.kernel = NULL;
+	write_report(&options);
+	assert_says("Of 2 books, 1 could not be compared with the kernel (?).");
+}
+
+static void names_programs_without_their_folders(void **state)
+{
+	static const char *const names[][2] = {
+		{ "/usr/lib/gcc/12/cc1 -o /a/b", " cc1 -o /a/b\n" },
+		{ "postgres: 15/main: writer", " postgres: 15/main: writer\n" },
+		{ "a/b/ c", " a/b/ c\n" },
+		{ "-bash", " -bash\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		one->process.command = sample_text(names[i][0]);
+		write_plain();
+		assert_says(names[i][1]);
+	}
+}
+
+static void guests_have_no_figures(void **state)
+{
+	(void)state;
+	one->process.has_shares_with_pid = true;
+	one->process.shares_with_pid = 4194304;
+	one->process.kernel = NULL;
+	write_plain();
+	assert_says("  in the memory of process 4194304     seven\n");
+	assert_says("All books balance");
+}
+
+/* ---- the ledger ---- */
+
+/* What moved page tables alone has no figure in any column. */
+static void rows_without_a_figure_are_left_out(void **state)
+{
+	int64_t *moved = sample_row(one, OP_RECLAIM, 0);
+
+	(void)state;
+	moved[BALANCE_PAGE_TABLE] = 4096;
+	write_plain();
+	assert_silent("reclaim");
+	for (size_t i = 0; i < BALANCE_COUNT; i++) {
+		memset(moved, 0, sizeof(*moved) * BALANCE_COUNT);
+		moved[i] = -4096;
+		write_plain();
+		if (i != BALANCE_PAGE_TABLE)
+			assert_says("reclaim");
+	}
+	memset(moved, 0, sizeof(*moved) * BALANCE_COUNT);
+	one->rows[2].count = 1;
+	write_plain();
+	assert_says("reclaim");
+}
+
+static void what_ending_gave_back_comes_last(void **state)
+{
+	(void)state;
+	sample_row(one, OP_EXIT, 1)[BALANCE_ANON] = -(1 << 30);
+	sample_row(&sample.processes[1], OP_EXIT, 1)[BALANCE_ANON] = -(1 << 30);
+	write_plain();
+	assert_true(strstr(text, "\n  exit ") > strstr(text, "\n  fault "));
+	assert_non_null(strstr(text, "\n  fault "));
+}
+
+static void calls_say_more(void **state)
+{
+	(void)state;
+	sample_row(one, OP_RECLAIM, 1)[BALANCE_ANON] = -1;
+	one->rows[2].has_call = true;
+	one->rows[2].call = sample_text("kswapd");
+	write_plain();
+	assert_says("  taken by kswapd\n");
+}
+
 /* ---- intervals ---- */
 
 static void an_interval_names_its_reasons(void **state)
@@ -275,6 +363,22 @@ static void an_interval_names_its_reasons(void **state)
 	write_plain();
 	assert_says("  fault +12.0 KiB\n");
 	assert_silent(" , ");
+}
+
+static void an_interval_says_how_many_it_left_out(void **state)
+{
+	static Mt__ProcessInterval *list[3];
+	struct report_options options = { .width = 100, .limit = 1 };
+
+	(void)state;
+	list[0] = list[1] = list[2] = &sample.interval_process;
+	sample.interval.processes = list;
+	sample.interval.n_processes = 3;
+	write_report(&options);
+	assert_says("    1.00 s ... and 2 more (--limit)\n");
+	sample.interval_process.n_rows = 0;
+	write_report(&options);
+	assert_says("    1.00 s nothing moved\n");
 }
 
 static void intervals_are_written_once(void **state)
@@ -306,7 +410,14 @@ int main(void)
 		test(says_what_failed),
 		test(says_what_was_lazily_freed),
 		test(says_that_there_was_nobody),
+		test(says_of_all_whether_they_balance),
+		test(names_programs_without_their_folders),
+		test(guests_have_no_figures),
+		test(rows_without_a_figure_are_left_out),
+		test(what_ending_gave_back_comes_last),
+		test(calls_say_more),
 		test(an_interval_names_its_reasons),
+		test(an_interval_says_how_many_it_left_out),
 		test(intervals_are_written_once),
 	};
 

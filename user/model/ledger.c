@@ -11,36 +11,37 @@
 static const struct {
 	const char *name;
 	const char *meaning;
+	const char *before_call; /* instead, where the name of the call that follows says more */
 	bool foreign;
 } operations[] = {
-	{ "fault", "touched by the program", false },
-	{ "fault.kernel", "touched by the kernel", false },
-	{ "fault.cow", "shared page copied", false },
-	{ "mmap", "mapped", false },
-	{ "munmap", "unmapped", false },
-	{ "brk.grow", "heap end moved up", false },
-	{ "brk.shrink", "heap end moved down", false },
-	{ "mremap", "resized or moved", false },
-	{ "madvise.dontneed", "given back", false },
-	{ "madvise.free", "may be taken any time", false },
-	{ "madvise.remove", "hole punched", false },
-	{ "madvise.pageout", "paged out on request", false },
-	{ "madvise.populate", "touched ahead", false },
-	{ "madvise.collapse", "made huge on request", false },
-	{ "madvise.other", "other advice", false },
-	{ "mlock", "locked or unlocked", false },
-	{ "shm", "SysV segment", false },
-	{ "stack", "stack grew", false },
-	{ "fork", "copied from its parent", false },
-	{ "exec", "program replaced", false },
-	{ "exit", "given back by ending", false },
-	{ "reclaim", "taken by the kernel", true },
-	{ "khugepaged", "made huge by the kernel", true },
-	{ "ksm", "merged by the kernel", true },
-	{ "truncate", "mapped file was cut", false },
-	{ "gup", "taken without a fault", false },
-	{ "remote", "by another process", true },
-	{ "other", "not attributed", false },
+	{ "fault", "touched by the program", NULL, false },
+	{ "fault.kernel", "touched by the kernel", "touched by", false },
+	{ "fault.cow", "shared page copied", NULL, false },
+	{ "mmap", "mapped", NULL, false },
+	{ "munmap", "unmapped", NULL, false },
+	{ "brk.grow", "heap end moved up", NULL, false },
+	{ "brk.shrink", "heap end moved down", NULL, false },
+	{ "mremap", "resized or moved", NULL, false },
+	{ "madvise.dontneed", "given back", NULL, false },
+	{ "madvise.free", "may be taken any time", NULL, false },
+	{ "madvise.remove", "hole punched", NULL, false },
+	{ "madvise.pageout", "paged out on request", NULL, false },
+	{ "madvise.populate", "touched ahead", NULL, false },
+	{ "madvise.collapse", "made huge on request", NULL, false },
+	{ "madvise.other", "other advice", NULL, false },
+	{ "mlock", "locked or unlocked", NULL, false },
+	{ "shm", "SysV segment", NULL, false },
+	{ "stack", "stack grew", NULL, false },
+	{ "fork", "copied from its parent", NULL, false },
+	{ "exec", "program replaced", NULL, false },
+	{ "exit", "given back by ending", NULL, false },
+	{ "reclaim", "taken by the kernel", "taken by", true },
+	{ "khugepaged", "made huge by the kernel", NULL, true },
+	{ "ksm", "merged by the kernel", NULL, true },
+	{ "truncate", "mapped file was cut", "file cut by", false },
+	{ "gup", "taken without a fault", "taken by", false },
+	{ "remote", "by another process", "another's", true },
+	{ "other", "not attributed", "in", false },
 };
 
 #define OPERATIONS (sizeof(operations) / sizeof(operations[0]))
@@ -59,6 +60,13 @@ const char *operation_meaning(const char *operation)
 	size_t i = find(operation);
 
 	return i < OPERATIONS ? operations[i].meaning : "";
+}
+
+const char *operation_before_call(const char *operation)
+{
+	size_t i = find(operation);
+
+	return i < OPERATIONS ? operations[i].before_call : NULL;
 }
 
 bool operation_is_foreign(const char *operation)

@@ -14,10 +14,10 @@ static const struct {
 	const char *title;
 } titles[] = {
 	{ "mmap_bytes", "mmap: asked for" },
-	{ "munmap_bytes", "munmap: given" },
-	{ "brk_bytes", "brk: step" },
+	{ "munmap_bytes", "munmap: asked for" },
+	{ "brk_bytes", "brk: asked for" },
 	{ "mremap_bytes", "mremap: asked for" },
-	{ "madvise_bytes", "madvise: given" },
+	{ "madvise_bytes", "madvise: asked for" },
 	{ "released_bytes", "release: gave back" },
 	{ "touch_delay_ns", "mapped to touched" },
 	{ "mapping_lifetime_ns", "mapped to unmapped" },
@@ -47,6 +47,16 @@ static char *put_value(char *text, size_t size, const struct histogram_model *hi
 {
 	return is_time(histogram) ? text_duration(text, size, value) :
 				    text_bytes(text, size, value, 0);
+}
+
+/* Nobody asks for one byte: what is in the first bucket of bytes is 0. */
+static char *put_bound(char *text, size_t size, const struct histogram_model *histogram,
+		       uint64_t le)
+{
+	if (le > 1 || is_time(histogram))
+		return put_value(text, size, histogram, le);
+	snprintf(text, size, "nothing");
+	return text;
 }
 
 static uint64_t own_count(const struct histogram_model *histogram, size_t bucket)
@@ -97,12 +107,9 @@ static void write_bars(const struct histogram_model *histogram,
 
 		if (!own)
 			continue;
-		if (le == 1 && !is_time(histogram)) /* one byte is never asked for */
-			fprintf(out, "    %16s", "nothing");
-		else
-			fprintf(out, "    up to %10s",
-				put_value(text, sizeof(text), histogram, le));
-		fprintf(out, " %10s  ", text_count(count, sizeof(count), own));
+		fprintf(out, "    up to %10s %10s  ",
+			put_bound(text, sizeof(text), histogram, le),
+			text_count(count, sizeof(count), own));
 		put_bar(out, (double)own / most, BAR_COLUMNS, options);
 		fputc('\n', out);
 	}
@@ -151,14 +158,16 @@ static void put_sparks(const struct histogram_model *histogram,
 		put_spark(out, (double)group_count(histogram, i, step) / most, options);
 }
 
-/* The bound under which so large a share of the values lies. */
-static uint64_t quantile(const struct histogram_model *histogram, double share)
+/* The bound under which so large a share of the values lies, where there is one. */
+static char *put_quantile(char *text, size_t size, const struct histogram_model *histogram,
+			  double share)
 {
 	for (size_t i = 0; i < histogram->bucket_count; i++) {
 		if (histogram->buckets[i].count >= share * histogram->count)
-			return histogram->buckets[i].le;
+			return put_bound(text, size, histogram, histogram->buckets[i].le);
 	}
-	return 0;
+	snprintf(text, size, "no bound");
+	return text;
 }
 
 static void write_line(const struct histogram_model *histogram,
@@ -170,8 +179,8 @@ static void write_line(const struct histogram_model *histogram,
 	fprintf(out, "  %-19s%10s%11s%11s%11s  ", title,
 		text_count(count, sizeof(count), histogram->count),
 		put_value(sum, sizeof(sum), histogram, histogram->sum),
-		put_value(half, sizeof(half), histogram, quantile(histogram, 0.5)),
-		put_value(nearly, sizeof(nearly), histogram, quantile(histogram, 0.99)));
+		put_quantile(half, sizeof(half), histogram, 0.5),
+		put_quantile(nearly, sizeof(nearly), histogram, 0.99));
 	put_sparks(histogram, options, out);
 	fputc('\n', out);
 	if (options->details)

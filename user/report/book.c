@@ -32,6 +32,14 @@ char *book_title(const struct process_model *process)
 	return clean;
 }
 
+const char *book_program(const char *title)
+{
+	size_t word = strcspn(title, " ");
+	const char *slash = memrchr(title, '/', word);
+
+	return slash && slash + 1 < title + word ? slash + 1 : title;
+}
+
 void book_state(const struct process_model *process, char *text, size_t size)
 {
 	if (process->folded)
@@ -139,10 +147,13 @@ static void write_verdict(const struct process_model *process,
 	bool good = process->has_kernel && balances_are_zero(&process->unexplained);
 	char peak[24], at[24];
 
-	fprintf(out, "\n  Highest RSS %s, %s after the start.\n  %s",
-		text_bytes(peak, sizeof(peak), process->peak_bytes, 0),
-		text_duration(at, sizeof(at), process->peak_at_ns),
-		style_on(options, good ? STYLE_GOOD : STYLE_BAD));
+	fprintf(out, "\n  Highest RSS %s, ",
+		text_bytes(peak, sizeof(peak), process->peak_bytes, 0));
+	if (process->peak_at_ns)
+		fprintf(out, "%s after", text_duration(at, sizeof(at), process->peak_at_ns));
+	else
+		fputs("at", out);
+	fprintf(out, " the start.\n  %s", style_on(options, good ? STYLE_GOOD : STYLE_BAD));
 	if (!process->has_kernel)
 		fprintf(out, "The kernel's own figures could not be read.");
 	else
@@ -185,16 +196,22 @@ static char *rest_of(const struct ledger_row *row)
 	return text;
 }
 
-/* An operation in words; where a call explains it, the call first. */
+/* An operation in words, and the call that explains it. */
 static char *meaning_of(const struct ledger_row *row)
 {
+	const char *before = operation_before_call(row->operation);
+	const char *meaning = operation_meaning(row->operation);
 	cleanup_free char *call = row->call ? text_printable(row->call, strlen(row->call)) : NULL;
 	char *text = NULL;
 	size_t size = 0;
 	FILE *out = open_memstream(&text, &size);
 
-	fprintf(out, "%s%s%s", call ? call : "", call ? ": " : "",
-		operation_meaning(row->operation));
+	if (!call)
+		fputs(meaning, out);
+	else if (before)
+		fprintf(out, "%s %s", before, call);
+	else
+		fprintf(out, "%s: %s", call, meaning);
 	fclose(out);
 	return text;
 }
@@ -220,27 +237,57 @@ static void write_row(const struct ledger_row *row, const struct report_options 
 	put_moved(out, balances_resident(&row->moved));
 	put_moved(out, row->moved.bytes[BALANCE_VIRTUAL]);
 	fputs("  ", out);
-	style_text(options, out, meaning, options->width - LEDGER_WIDTH, false);
+	style_text(options, out, meaning, style_room(options, LEDGER_WIDTH), false);
 	fputc('\n', out);
 	if (*rest)
 		fprintf(out, "  %-17s%11s  %s\n", "", "", rest);
 }
 
+/* Page tables are no column: a row may have moved nothing else, and nothing of it be seen. */
+static bool is_seen(const struct ledger_row *row)
+{
+	for (enum balance i = 0; i < BALANCE_COUNT; i++) {
+		if (i != BALANCE_PAGE_TABLE && row->moved.bytes[i])
+			return true;
+	}
+	return row->count || (row->has_calls && row->failed);
+}
+
+/* The rows that are seen.  What ending gave back comes last: "at exit" is before it. */
+static size_t order_rows(const struct process_model *process, const struct ledger_row **order)
+{
+	size_t count = 0;
+
+	for (int last = 0; last < 2; last++) {
+		for (size_t i = 0; i < process->row_count; i++) {
+			const struct ledger_row *row = &process->rows[i];
+			bool ends = !strcmp(row->operation, "exit");
+
+			if (ends == last && is_seen(row))
+				order[count++] = row;
+		}
+	}
+	return count;
+}
+
 static void write_ledger(const struct process_model *process,
 			 const struct report_options *options, FILE *out)
 {
-	size_t shown = process->row_count < options->limit ? process->row_count : options->limit;
+	cleanup_free const struct ledger_row **order =
+		memory_new(process->row_count, sizeof(const struct ledger_row *));
+	size_t count = order_rows(process, order);
+	size_t shown = count < options->limit ? count : options->limit;
 
-	if (!process->row_count) {
+	if (!count) {
 		fputs("\n  Nothing moved.\n", out);
 		return;
 	}
 	fprintf(out, "\n%s  %-17s%11s%12s%12s%s\n", style_on(options, STYLE_DIM),
 		"what moved it", "how often", "resident", "VSZ", style_off(options));
 	for (size_t i = 0; i < shown; i++)
-		write_row(&process->rows[i], options, out);
-	if (shown < process->row_count)
-		fprintf(out, "  ... and %zu more (--limit)\n", process->row_count - shown);
+		write_row(order[i], options, out);
+	if (shown < count)
+		fprintf(out, "  ... and %zu more (--limit)\n", count - shown);
 }
 
 static void write_lazy_free(const struct process_model *process,
@@ -276,7 +323,7 @@ void book_write(const struct process_model *process, const struct report_options
 		snprintf(line, sizeof(line), "process %u, %s", process->pid, state);
 	style_rule(options, out, line);
 	fputs("  ", out);
-	style_text(options, out, title, options->width - 2, false);
+	style_text(options, out, title, style_room(options, 2), false);
 	fputs("\n\n", out);
 	if (process->shares_with_pid)
 		return;

@@ -9,10 +9,13 @@
 void book_write(const struct process_model *process, const struct report_options *options,
 		FILE *out);
 
-/* "python3 list.py", for a line of so many columns; to be freed. */
+/* "/usr/bin/python3 list.py", harmless to a terminal; to be freed. */
 char *book_title(const struct process_model *process);
 
-/* "running", "ended, status 1", "killed by signal 9". */
+/* The same from the program's name on: its folders would take the place of what it does. */
+const char *book_program(const char *title);
+
+/* "running", "ended with status 1", "killed by signal 9". */
 void book_state(const struct process_model *process, char *text, size_t size);
 
 /* Histograms as bars: each a line, and with details one for each bucket. */

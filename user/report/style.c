@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#define ROOM_LEAST 8
+
 static const char *const codes[] = {
 	[STYLE_PLAIN] = "",	  [STYLE_BOLD] = "\033[1m",	 [STYLE_DIM] = "\033[2m",
 	[STYLE_GOOD] = "\033[32m", [STYLE_BAD] = "\033[1;31m",
@@ -29,6 +31,11 @@ void style_rule(const struct report_options *options, FILE *out, const char *tit
 	for (; used < options->width; used++)
 		fputs(options->unicode ? "\xe2\x94\x80" : "-", out);
 	fputc('\n', out);
+}
+
+size_t style_room(const struct report_options *options, size_t used)
+{
+	return options->width > used + ROOM_LEAST ? options->width - used : ROOM_LEAST;
 }
 
 /* The bytes of the character at `text`. */

@@ -20,6 +20,9 @@ const char *style_off(const struct report_options *options);
 /* A rule with a title, as wide as the line. */
 void style_rule(const struct report_options *options, FILE *out, const char *title);
 
+/* The columns that are left of a line behind so many: some, however narrow it is. */
+size_t style_room(const struct report_options *options, size_t used);
+
 /* Text cut to so many columns, filled up with blanks where `fill`. */
 void style_text(const struct report_options *options, FILE *out, const char *text,
 		size_t columns, bool fill);

@@ -32,37 +32,98 @@ static void write_head(const struct model *model, FILE *out)
 
 /* ---- the table of processes ---- */
 
-#define TABLE_WIDTH 51 /* of what stands before the command */
+#define TABLE_WIDTH 49 /* of what stands before the command */
 
-static void put_bytes(FILE *out, int64_t bytes, int width, bool sign)
+static void put_bytes(FILE *out, int64_t bytes, int width)
 {
 	char text[24];
 
-	fprintf(out, "%*s", width, text_bytes(text, sizeof(text), bytes, sign));
+	fprintf(out, "%*s", width, text_bytes(text, sizeof(text), bytes, 0));
+}
+
+/* What it has now; where it has ended, that, and how: it has nothing any more. */
+static void put_now(const struct process_model *process, FILE *out)
+{
+	char text[24];
+
+	if (process->has_exit && process->exit_signal)
+		snprintf(text, sizeof(text), "signal %" PRIu32, process->exit_signal);
+	else if (process->has_exit && process->exit_code)
+		snprintf(text, sizeof(text), "status %" PRIu32, process->exit_code);
+	else if (process->has_exit || process->ended)
+		snprintf(text, sizeof(text), "ended");
+	else
+		text_bytes(text, sizeof(text), balances_resident(&process->closing), 0);
+	fprintf(out, "%12s", text);
+}
+
+enum verdict { VERDICT_GOOD, VERDICT_BAD, VERDICT_UNKNOWN, VERDICTS };
+
+static enum verdict verdict_of(const struct process_model *process)
+{
+	if (process->shares_with_pid) /* has no book of its own */
+		return VERDICT_GOOD;
+	if (!process->has_kernel)
+		return VERDICT_UNKNOWN;
+	return balances_are_zero(&process->unexplained) ? VERDICT_GOOD : VERDICT_BAD;
 }
 
 static void write_process(const struct process_model *process,
 			  const struct report_options *options, FILE *out)
 {
-	int64_t opening = balances_resident(&process->opening);
-	int64_t closing = balances_resident(&process->closing);
-	bool good = balances_are_zero(&process->unexplained);
+	static const char marks[] = " !?";
+	enum verdict verdict = verdict_of(process);
 	cleanup_free char *title = book_title(process);
 	char state[64];
 
+	book_state(process, state, sizeof(state));
 	if (process->folded)
 		fprintf(out, "  %8s", "");
 	else
-		fprintf(out, "  %8u", process->pid);
-	put_bytes(out, opening, 12, false);
-	put_bytes(out, closing, 12, false);
-	put_bytes(out, process->peak_bytes, 12, false);
-	fprintf(out, " %s%-3s%s ", style_on(options, good ? STYLE_PLAIN : STYLE_BAD),
-		!process->has_kernel ? "?" : good ? "yes" : "NO", style_off(options));
-	book_state(process, state, sizeof(state));
-	style_text(options, out, process->folded ? state : title,
-		   options->width - TABLE_WIDTH, false);
+		fprintf(out, "  %8" PRIu32, process->pid);
+	if (process->shares_with_pid) {
+		snprintf(state, sizeof(state), "in the memory of process %" PRIu32,
+			 process->shares_with_pid);
+		fprintf(out, "  %-34s", state);
+	} else {
+		put_bytes(out, balances_resident(&process->opening), 12);
+		put_now(process, out);
+		put_bytes(out, process->peak_bytes, 12);
+	}
+	fprintf(out, " %s%c%s ", style_on(options, verdict ? STYLE_BAD : STYLE_PLAIN),
+		marks[verdict], style_off(options));
+	style_text(options, out, process->folded ? state : book_program(title),
+		   style_room(options, TABLE_WIDTH), false);
 	fputc('\n', out);
+}
+
+/* Of all processes, whether they are in the table or not. */
+static void write_verdict(const struct model *model, const struct report_options *options,
+			  FILE *out)
+{
+	size_t count[VERDICTS] = { 0 };
+	char text[160];
+	int used;
+
+	for (size_t i = 0; i < model->process_count; i++)
+		count[verdict_of(&model->processes[i])]++;
+	if (count[VERDICT_GOOD] == model->process_count) {
+		fprintf(out, "%sAll books balance to the byte.%s\n\n",
+			style_on(options, STYLE_GOOD), style_off(options));
+		return;
+	}
+	used = snprintf(text, sizeof(text), "Of %zu books, ", model->process_count);
+	if (count[VERDICT_BAD])
+		used += snprintf(text + used, sizeof(text) - used, "%zu do%s NOT balance (!)%s",
+				 count[VERDICT_BAD], count[VERDICT_BAD] == 1 ? "es" : "",
+				 count[VERDICT_UNKNOWN] ? ", " : "");
+	if (count[VERDICT_UNKNOWN])
+		used += snprintf(text + used, sizeof(text) - used, "%zu could not be compared "
+				 "with the kernel (?)", count[VERDICT_UNKNOWN]);
+	snprintf(text + used, sizeof(text) - used, ".");
+	fputs(style_on(options, STYLE_BAD), out);
+	style_fill(options, out, text, 0);
+	fprintf(out, "%s\n", style_off(options));
 }
 
 static void write_table(const struct model *model, const struct report_options *options, FILE *out)
@@ -75,13 +136,13 @@ static void write_table(const struct model *model, const struct report_options *
 		return;
 	snprintf(title, sizeof(title), "%zu processes, by highest RSS", model->process_count);
 	style_rule(options, out, title);
-	fprintf(out, "%s  %8s%12s%12s%12s %-3s %s%s\n", style_on(options, STYLE_DIM), "pid",
-		"RSS before", "RSS now", "highest", "ok?", "command", style_off(options));
+	fprintf(out, "%s  %8s%12s%12s%12s   %s%s\n", style_on(options, STYLE_DIM), "pid",
+		"RSS before", "RSS now", "highest", "command", style_off(options));
 	for (size_t i = 0; i < shown; i++)
 		write_process(&model->processes[i], options, out);
 	if (shown < model->process_count)
 		fprintf(out, "  ... and %zu more (--limit)\n", model->process_count - shown);
-	fputc('\n', out);
+	write_verdict(model, options, out);
 }
 
 /* ---- foot ---- */
@@ -117,96 +178,17 @@ static void write_cost(const struct model *model, const struct report_options *o
 {
 	const Mt__Overhead *overhead = model->capture->overhead;
 	char runs[32], time[32], own[32], resident[32], kernel[32], text[512];
-	size_t used;
 
-	used = snprintf(text, sizeof(text), "memtrace itself: %s program runs in the kernel, ",
-			text_count(runs, sizeof(runs), overhead->bpf_runs));
 	if (overhead->has_bpf_ns)
-		used += snprintf(text + used, sizeof(text) - used, "%s of CPU; ",
-				 text_duration(time, sizeof(time), overhead->bpf_ns));
-	else
-		used += snprintf(text + used, sizeof(text) - used,
-				 "whose time could not be measured; ");
-	snprintf(text + used, sizeof(text) - used,
-		 "%s of CPU beside it; %s resident, %s of kernel maps.",
+		text_duration(time, sizeof(time), overhead->bpf_ns);
+	snprintf(text, sizeof(text),
+		 "memtrace itself: %s CPU time in the kernel (%s runs), %s outside; %s resident, "
+		 "%s of kernel maps.", overhead->has_bpf_ns ? time : "unmeasured",
+		 text_count(runs, sizeof(runs), overhead->bpf_runs),
 		 text_duration(own, sizeof(own), overhead->user_cpu_ns),
 		 text_bytes(resident, sizeof(resident), overhead->resident_bytes, 0),
 		 text_bytes(kernel, sizeof(kernel), overhead->kernel_bytes, 0));
 	style_fill(options, out, text, 0);
-}
-
-/* ---- intervals ---- */
-
-static int64_t moved_by(const struct interval_process *process, bool up)
-{
-	int64_t sum = 0;
-
-	for (size_t i = 0; i < process->row_count; i++) {
-		int64_t bytes = balances_resident(&process->rows[i].moved);
-
-		if (up == (bytes > 0))
-			sum = plus(sum, bytes);
-	}
-	return sum;
-}
-
-#define INTERVAL_WIDTH 74 /* of what stands before the reasons */
-#define REASONS 3
-
-/* What moved most: rows come in that order. */
-static char *reasons_of(const struct interval_process *process)
-{
-	char bytes[24], *text = NULL;
-	size_t size = 0, named = 0;
-	FILE *out = open_memstream(&text, &size);
-
-	for (size_t i = 0; i < process->row_count && named < REASONS; i++) {
-		int64_t moved = balances_resident(&process->rows[i].moved);
-
-		if (moved)
-			fprintf(out, "%s%s %s", named++ ? ", " : "", process->rows[i].operation,
-				text_bytes(bytes, sizeof(bytes), moved, 1));
-	}
-	fclose(out);
-	return text;
-}
-
-static void write_interval(const struct interval_process *process, const char *at,
-			   const struct report_options *options, FILE *out)
-{
-	cleanup_free char *command = text_printable(process->command, strlen(process->command));
-	char *reasons = reasons_of(process);
-
-	fprintf(out, "%9s %7u ", at, process->pid);
-	style_text(options, out, command, 15, true);
-	fputs(" RSS", out);
-	put_bytes(out, balances_resident(&process->closing), 11, false);
-	put_bytes(out, moved_by(process, true), 12, true);
-	put_bytes(out, moved_by(process, false), 12, true);
-	fputs("  ", out);
-	style_text(options, out, reasons, options->width - INTERVAL_WIDTH, false);
-	fputc('\n', out);
-	free(reasons);
-}
-
-void report_interval(const struct interval_model *interval, const struct report_options *options,
-		     FILE *out)
-{
-	size_t shown = 0;
-	char at[32];
-
-	text_duration(at, sizeof(at), interval->at_ns);
-	for (size_t i = 0; i < interval->process_count && shown < options->limit; i++) {
-		const struct interval_process *process = &interval->processes[i];
-
-		if (interval->process_count > 1 && !moved_by(process, true) &&
-		    !moved_by(process, false))
-			continue;
-		shown++;
-		write_interval(process, at, options, out);
-	}
-	if (!shown)
-		fprintf(out, "%9s nothing moved\n", at);
 }
 
 /* ---- all of it ---- */
@@ -244,8 +226,9 @@ static void write_books(const struct model *model, const struct report_options *
 	       (order[full]->volume || count <= BOOKS_FULL))
 		book_write(order[full++], options, out);
 	if (full < count)
-		fprintf(out, "The books of %s%zu are in the JSON report (-f json).\n\n",
-			full ? "the other " : "all ", count - full);
+		fprintf(out, "%sThe books of %s%zu are in the JSON report (-f json).\n\n",
+			full ? "These moved most.  " : "", full ? "the other " : "all ",
+			count - full);
 	free(order);
 }
 
