@@ -77,7 +77,7 @@ def tidy(path, common):
     if good.exists():
         return ""
     status, said = run(["clang-tidy", "--quiet", *([BPF_CHECKS] if is_bpf else []), path, *flags])
-    lines = [line.removeprefix(f"{sources.ROOT}/") for line in said.splitlines()
+    lines = [line.removeprefix(f"{sources.ROOT}/").removeprefix("./") for line in said.splitlines()
              if re.search(r": (warning|error): ", line)]
     found = [line for line in lines if not line.startswith("build/")]
     if status and not lines:
