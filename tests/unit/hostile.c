@@ -189,6 +189,31 @@ static void names(void **state)
 	assert_taken();
 }
 
+/* Reports look each of them up: many would keep one busy for days. */
+static void more_names_than_there_are(void **state)
+{
+	static char *many[257];
+	char ***const lists[] = { &sample.capture.operations, &sample.capture.histogram_names };
+	size_t *const counts[] = { &sample.capture.n_operations,
+				   &sample.capture.n_histogram_names };
+
+	(void)state;
+	for (size_t i = 0; i < LENGTH(many); i++)
+		many[i] = "x";
+	for (size_t list = 0; list < LENGTH(lists); list++) {
+		char **before = *lists[list];
+		size_t count = *counts[list];
+
+		*lists[list] = many;
+		*counts[list] = LENGTH(many);
+		assert_refused("a name is invalid");
+		*counts[list] = LENGTH(many) - 1;
+		assert_taken();
+		*lists[list] = before;
+		*counts[list] = count;
+	}
+}
+
 static void a_machine_without_pages(void **state)
 {
 	(void)state;
@@ -320,6 +345,7 @@ int main(void)
 		cmocka_unit_test_setup(rows_that_moved, set_up),
 		cmocka_unit_test_setup(histograms, set_up),
 		cmocka_unit_test_setup(names, set_up),
+		cmocka_unit_test_setup(more_names_than_there_are, set_up),
 		cmocka_unit_test_setup(a_machine_without_pages, set_up),
 		cmocka_unit_test_setup(a_message_without_its_parts, set_up),
 		cmocka_unit_test_setup(numbers_without_bounds, set_up),

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #define MOST_BUCKETS 64
+#define MOST_NAMES 256 /* of operations and of histograms: reports look through them */
 
 /* Our own names: letters, digits and a few marks, whatever a damaged file makes of them. */
 static bool is_plain(const char *name)
@@ -45,7 +46,8 @@ static bool are_names(const Mt__Capture *capture)
 		if (!is_sentence(capture->notes[i]))
 			return false;
 	}
-	return is_plain(capture->memtrace_version) && is_plain(capture->mode) &&
+	return capture->n_operations <= MOST_NAMES && capture->n_histogram_names <= MOST_NAMES &&
+	       is_plain(capture->memtrace_version) && is_plain(capture->mode) &&
 	       is_plain(capture->host->kernel) && is_plain(capture->host->architecture) &&
 	       are_plain(capture->operations, capture->n_operations) &&
 	       are_plain(capture->histogram_names, capture->n_histogram_names);
