@@ -53,6 +53,9 @@ static struct error *open_targets(struct collector *collector)
 {
 	const struct collector_options *options = &collector->options;
 
+	if (options->command)
+		TRY(launch_prepare(&collector->launch, options->command));
+	self_raise_files(); /* not for the command */
 	collector->pidfds = memory_new(options->pid_count, sizeof(int));
 	for (size_t i = 0; i < options->pid_count; i++) {
 		TRY(target_open(options->pids[i], &collector->pidfds[i]));
@@ -61,8 +64,6 @@ static struct error *open_targets(struct collector *collector)
 	if (options->cgroup)
 		TRY(target_cgroup(options->cgroup, &collector->cgroup_directory,
 				  &collector->cgroup_id));
-	if (options->command)
-		TRY(launch_prepare(&collector->launch, options->command));
 	return NULL;
 }
 

@@ -6,6 +6,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -30,6 +33,8 @@ static void become(char *const *command, int go, int failure)
 
 struct error *launch_prepare(struct launch *launch, char *const *command)
 {
+	/* Where that is ignored, a process leaves no status behind. */
+	void (*end_of_child)(int) = signal(SIGCHLD, SIG_DFL);
 	int go[2], failure[2];
 
 	if (pipe2(go, O_CLOEXEC) || pipe2(failure, O_CLOEXEC))
@@ -40,6 +45,7 @@ struct error *launch_prepare(struct launch *launch, char *const *command)
 		return error_new(errno, "cannot make a process for %s", command[0]);
 	}
 	if (launch->pid == 0) {
+		signal(SIGCHLD, end_of_child);
 		close(go[1]);
 		become(command, go[0], failure[1]);
 	}
@@ -54,29 +60,58 @@ struct error *launch_prepare(struct launch *launch, char *const *command)
 	return NULL;
 }
 
+static bool is_in(const char *directory, size_t length, const char *name)
+{
+	char path[PATH_MAX];
+
+	return (size_t)snprintf(path, sizeof(path), "%.*s%s%s", (int)length, directory,
+				length ? "/" : "", name) < sizeof(path) && !access(path, F_OK);
+}
+
+/* Is there a file of that name where execvp() looks for it?  It may not be one to run. */
+static bool is_there(const char *name)
+{
+	const char *at = getenv("PATH");
+
+	if (!*name || strchr(name, '/'))
+		return !access(name, F_OK) || errno != ENOENT;
+	if (!at)
+		at = "/bin:/usr/bin"; /* as execvp() */
+	while (true) {
+		size_t length = strcspn(at, ":");
+
+		if (is_in(at, length, name))
+			return true;
+		if (!at[length])
+			return false;
+		at += length + 1;
+	}
+}
+
 struct error *launch_go(struct launch *launch, const char *name)
 {
 	int number = 0;
 	ssize_t got;
 
-	if (write(launch->go, "g", 1) != 1)
+	/* Nobody reads it where a signal has ended the process before it became the command. */
+	if (write(launch->go, "g", 1) != 1 && errno != EPIPE)
 		return error_new(errno, "cannot start %s", name);
 	do
 		got = read(launch->failure, &number, sizeof(number));
 	while (got < 0 && errno == EINTR);
 	if (got != sizeof(number))
-		return NULL; /* closed by a successful exec */
+		return NULL; /* closed by a successful exec, or by that end */
 	launch_wait(launch);
 	/* A script whose interpreter is missing is there, and cannot be run. */
-	if (number == ENOENT && access(name, F_OK))
+	if (!is_there(name))
 		return error_status(127, 0, "%s: command not found", name);
 	return error_status(126, number, "cannot run %s", name);
 }
 
 bool launch_poll(struct launch *launch)
 {
-	if (!launch->ended && waitpid(launch->pid, &launch->wait_status, WNOHANG) == launch->pid)
-		launch->ended = true;
+	if (!launch->ended && waitpid(launch->pid, &launch->wait_status, WNOHANG))
+		launch->ended = true; /* or it is no child of ours any more */
 	return launch->ended;
 }
 

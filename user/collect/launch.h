@@ -21,7 +21,8 @@ struct launch {
  * this moment: to be called before ours are set. */
 struct error *launch_prepare(struct launch *launch, char *const *command);
 
-/* Lets it become the command.  Exit status of the error: 126 cannot be run, 127 not found. */
+/* Lets it become the command; a signal may have ended it before.  SIGPIPE has to be ignored.
+ * Exit status of the error: 126 cannot be run, 127 not found. */
 struct error *launch_go(struct launch *launch, const char *name);
 
 /* Notices its end, without waiting for it.  True if it has ended. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What does memtrace itself cost, and what clock and cgroup hierarchy does it live by? */
+/* What does memtrace itself cost and need, and what clock and cgroup hierarchy does it live by? */
 #include "user/collect/self.h"
 
 #include "user/base/cleanup.h"
@@ -64,4 +64,14 @@ bool self_memory_cgroup_v1(void)
 			return true;
 	}
 	return false;
+}
+
+void self_raise_files(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files))
+		return;
+	files.rlim_cur = files.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &files);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What does memtrace itself cost, and what clock and cgroup hierarchy does it live by? */
+/* What does memtrace itself cost and need, and what clock and cgroup hierarchy does it live by? */
 #ifndef MEMTRACE_COLLECT_SELF_H
 #define MEMTRACE_COLLECT_SELF_H
 
@@ -20,5 +20,8 @@ int64_t self_boot_to_unix_ns(void);
 
 /* The memory controller is on a version 1 hierarchy of its own. */
 bool self_memory_cgroup_v1(void);
+
+/* Lets this process, and those that it makes from now on, open as many files as it may. */
+void self_raise_files(void);
 
 #endif

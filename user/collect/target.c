@@ -43,7 +43,8 @@ static struct error *read_status(pid_t pid, struct status *status)
 	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
 	stat = fopen(path, "re");
 	if (!file || !stat)
-		return no_process(pid);
+		return errno == ENOENT || errno == ESRCH ? no_process(pid) :
+							   error_new(errno, "cannot read %s", path);
 	while (fgets(line, sizeof(line), file)) {
 		if (sscanf(line, "Tgid: %d", &status->tgid) == 1)
 			break;
