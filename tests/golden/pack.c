@@ -4,10 +4,13 @@
 
 #include <stdio.h>
 
-static int save(Mt__Capture *capture, const char *path)
+static int save(const Mt__Capture *capture, const char *path)
 {
-	struct error *error = capture_save(capture, path);
+	struct file file;
+	struct error *error = file_create(&file, path);
 
+	if (!error)
+		error = capture_save(capture, &file);
 	if (error)
 		fprintf(stderr, "pack: %s\n", error->text);
 	error_free(error);

@@ -84,7 +84,7 @@ static void comes_back(const Mt__Capture *capture, const char *path)
 {
 	Mt__Capture *loaded = NULL;
 
-	assert_null(capture_save(capture, path));
+	assert_null(sample_save(capture, path));
 	assert_null(capture_load(path, &loaded));
 	assert_same(capture, loaded);
 	capture_free(loaded);
@@ -145,7 +145,7 @@ static void only_its_owner_reads_it(void **state)
 
 	(void)state;
 	sample_init(&sample);
-	assert_null(capture_save(&sample.capture, sample_path("capture")));
+	assert_null(sample_save(&sample.capture, sample_path("capture")));
 	umask(before);
 	assert_int_equal(mode_of(sample_path("capture")), 0600);
 }
@@ -158,7 +158,7 @@ static void nor_does_another_read_one_that_was_there(void **state)
 	(void)state;
 	sample_init(&sample);
 	write_file(path, "old", 0666);
-	assert_null(capture_save(&sample.capture, path));
+	assert_null(sample_save(&sample.capture, path));
 	assert_int_equal(mode_of(path), 0600);
 }
 
@@ -172,7 +172,7 @@ static void writes_through_no_link(void **state)
 	strcpy(target, sample_path("target"));
 	write_file(target, "precious", 0644);
 	assert_int_equal(symlink(target, sample_path("link")), 0);
-	assert_says(capture_save(&sample.capture, sample_path("link")), "is a symbolic link");
+	assert_says(sample_save(&sample.capture, sample_path("link")), "is a symbolic link");
 	assert_int_equal(unlink(sample_path("link")), 0);
 	assert_int_equal(mode_of(sample_path("target")), 0644);
 }
@@ -184,7 +184,7 @@ static void writes_through_no_link_to_nothing(void **state)
 	(void)state;
 	sample_init(&sample);
 	assert_int_equal(symlink("nothing", sample_path("link")), 0);
-	assert_says(capture_save(&sample.capture, sample_path("link")), "is a symbolic link");
+	assert_says(sample_save(&sample.capture, sample_path("link")), "is a symbolic link");
 	assert_int_equal(access(sample_path("nothing"), F_OK), -1);
 	sample_path("link");
 }
@@ -211,7 +211,7 @@ static void says_that_a_device_is_full(void **state)
 
 	(void)state;
 	sample_init(&sample);
-	assert_says(capture_save(&sample.capture, path), "full: No space left on device");
+	assert_says(sample_save(&sample.capture, path), "full: No space left on device");
 	assert_int_equal(access(path, F_OK), 0);
 }
 
@@ -228,7 +228,7 @@ static void leaves_no_half_file(void **state)
 	little = before;
 	little.rlim_cur = 100;
 	setrlimit(RLIMIT_FSIZE, &little);
-	error = capture_save(&sample.capture, sample_path("capture"));
+	error = sample_save(&sample.capture, sample_path("capture"));
 	setrlimit(RLIMIT_FSIZE, &before);
 	signal(SIGXFSZ, handler);
 	assert_says(error, "File too large");
@@ -241,9 +241,9 @@ static void says_where_it_cannot_write(void **state)
 
 	(void)state;
 	sample_init(&sample);
-	assert_says(capture_save(&sample.capture, sample_path("none/capture")),
+	assert_says(sample_save(&sample.capture, sample_path("none/capture")),
 		    "No such file or directory");
-	assert_says(capture_save(&sample.capture, "/"), "cannot create /: Is a directory");
+	assert_says(sample_save(&sample.capture, "/"), "cannot create /: Is a directory");
 }
 
 /* ---- files that are no captures ---- */

@@ -184,12 +184,20 @@ uint8_t *sample_wrap(const void *message, size_t bytes, size_t *file_bytes)
 	return file;
 }
 
+struct error *sample_save(const Mt__Capture *capture, const char *path)
+{
+	struct file file;
+
+	TRY(file_create(&file, path));
+	return capture_save(capture, &file);
+}
+
 uint8_t *sample_file(const Mt__Capture *capture, size_t *file_bytes)
 {
 	static uint8_t bytes[1 << 16];
 	FILE *file;
 
-	assert_null(capture_save(capture, sample_path("sample")));
+	assert_null(sample_save(capture, sample_path("sample")));
 	file = fopen(sample_path("sample"), "r");
 	assert_non_null(file);
 	*file_bytes = fread(bytes, 1, sizeof(bytes), file);

@@ -7,6 +7,7 @@
 #define MEMTRACE_SAMPLE_H
 
 #include "build/capture.pb-c.h"
+#include "user/base/error.h"
 #include "user/model/model.h"
 
 #include <setjmp.h>
@@ -61,6 +62,9 @@ int64_t *sample_row(struct sample_process *process, unsigned int operation, uint
 
 /* Text as the bytes of a field.  The text has to stay. */
 ProtobufCBinaryData sample_text(const char *text);
+
+/* Saves a capture in a file of that name. */
+struct error *sample_save(const Mt__Capture *capture, const char *path);
 
 /* The bytes of the file that a capture is saved as; to be freed. */
 uint8_t *sample_file(const Mt__Capture *capture, size_t *file_bytes);

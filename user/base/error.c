@@ -53,6 +53,14 @@ struct error *error_status(int status, int number, const char *format, ...)
 	return error;
 }
 
+struct error *error_first(struct error *error, struct error *later)
+{
+	if (!error)
+		return later;
+	error_free(later);
+	return error;
+}
+
 void error_free(struct error *error)
 {
 	if (error != &no_memory.error)

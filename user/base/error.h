@@ -19,6 +19,9 @@ struct error *error_new(int number, const char *format, ...) __attribute__((form
 struct error *error_status(int status, int number, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* Of two errors the first that there is; NULL where both calls went well. */
+struct error *error_first(struct error *error, struct error *later);
+
 void error_free(struct error *error);
 
 static inline void error_cleanup(struct error **error)

@@ -4,20 +4,62 @@
 #include "user/cli/road.h"
 #include "user/cli/session.h"
 #include "user/collect/collector.h"
-#include "user/snapshot/file.h"
 
 #include <signal.h>
-#include <stdlib.h>
+#include <sys/stat.h>
 
 #define OWN_FAILURE 125 /* of memtrace, where the status is otherwise the command's */
 
-static void collector_cleanup(struct collector **collector)
+static void free_collector(struct collector **collector)
 {
 	if (*collector)
 		collector_free(*collector);
 }
 
-static struct error *start(const struct options *options, struct collector **collector)
+#define cleanup_collector __attribute__((cleanup(free_collector)))
+
+/* Where the results go: opened before anything is counted or run. */
+struct places {
+	struct output report;
+	struct file capture;
+};
+
+static bool are_one_file(int fd, int other)
+{
+	struct stat stats[2];
+
+	return !fstat(fd, &stats[0]) && !fstat(other, &stats[1]) && S_ISREG(stats[0].st_mode) &&
+	       stats[0].st_dev == stats[1].st_dev && stats[0].st_ino == stats[1].st_ino;
+}
+
+static struct error *open_capture(struct places *places, const char *path)
+{
+	places->capture.descriptor = -1;
+	if (!path)
+		return NULL;
+	TRY(file_create(&places->capture, path));
+	if (are_one_file(places->capture.descriptor, places->report.place.descriptor))
+		return error_new(0, "the report and the capture cannot both be in %s", path);
+	return NULL;
+}
+
+static struct error *close_places(struct places *places)
+{
+	if (places->capture.descriptor >= 0)
+		file_close(&places->capture);
+	return output_close(&places->report);
+}
+
+static struct error *open_places(struct places *places, const struct options *options)
+{
+	struct error *error;
+
+	TRY(output_open(&places->report, options));
+	error = open_capture(places, options->write);
+	return error ? error_first(error, close_places(places)) : NULL;
+}
+
+static struct error *start(const struct options *options, struct collector **out)
 {
 	const struct collector_options wanted = {
 		.pids = options->pids,
@@ -29,59 +71,65 @@ static struct error *start(const struct options *options, struct collector **col
 		.calls = options->calls,
 		.verbose = options->verbose,
 	};
+	cleanup_collector struct collector *collector = NULL;
 
-	TRY(collector_new(&wanted, collector));
-	/* A reader that goes away is an error like others; the command keeps the default. */
+	TRY(collector_new(&wanted, &collector));
+	/* The command is a process of its own by now: this is not for it. */
 	signal(SIGPIPE, SIG_IGN);
-	return collector_start(*collector);
+	signal(SIGXFSZ, SIG_IGN);
+	TRY(collector_start(collector));
+	*out = collector;
+	collector = NULL;
+	return NULL;
 }
 
-/* The report was made; a command that goes on is left running, and waited for. */
+/* A report that cannot be written must not cost the capture, nor the other way round. */
 static struct error *finish(struct collector *collector, const struct options *options,
-			    struct output *output, int *status)
+			    struct places *places, int *status)
 {
 	Mt__Capture *capture = NULL;
-	struct error *error = collector_finish(collector, &capture);
+	struct error *error;
 
-	if (error)
-		return error;
-	output->report.intervals_written = true;
-	if (options->write)
-		error = capture_save(capture, options->write);
-	if (!error)
-		error = road_walk(capture, options, output);
+	TRY(collector_finish(collector, &capture));
+	places->report.report.intervals_written = true;
+	error = options->write ? capture_save(capture, &places->capture) : NULL;
+	error = error_first(error, road_walk(capture, options, &places->report));
 	*status = road_status(capture, options);
 	mt__capture__free_unpacked(capture, NULL);
 	return error;
 }
 
-static struct error *capture(const struct options *options, int *status, int *child_status)
+/* `collector` is NULL where nothing was begun. */
+static struct error *capture(const struct options *options, struct collector **collector,
+			     int *status)
 {
-	__attribute__((cleanup(collector_cleanup))) struct collector *collector = NULL;
-	struct error *error, *closing;
-	struct output output;
+	struct places places;
+	struct error *error;
 
-	TRY(start(options, &collector));
-	TRY(output_open(&output, options));
-	error = session_run(collector, options, &output);
+	TRY(open_places(&places, options));
+	error = start(options, collector);
 	if (!error)
-		error = finish(collector, options, &output, status);
-	closing = output_close(&output);
-	if (options->run)
-		*child_status = collector_child_wait(collector);
-	if (error)
-		error_free(closing);
-	return error ? error : closing;
+		error = session_run(*collector, options, &places.report);
+	if (!error)
+		error = finish(*collector, options, &places, status);
+	return error_first(error, close_places(&places));
 }
 
 struct error *command_capture(const struct options *options, int *status)
 {
-	int child_status = 0;
-	struct error *error = capture(options, status, &child_status);
+	cleanup_collector struct collector *collector = NULL;
+	struct error *error = capture(options, &collector, status);
+	int child_status;
 
 	if (options->run && error && !error->status)
 		error->status = OWN_FAILURE;
-	if (options->run)
-		*status = *status ? OWN_FAILURE : child_status;
-	return error;
+	if (!options->run || !collector)
+		return error;
+	/* The command may go on for long: what went wrong is told before that. */
+	if (error)
+		*status = command_fail(error);
+	error_free(error);
+	child_status = collector_child_wait(collector);
+	*status = *status ? OWN_FAILURE : child_status;
+	return NULL;
 }

@@ -3,11 +3,29 @@
 #include "user/base/cleanup.h"
 #include "user/base/text.h"
 #include "user/cli/command.h"
+#include "user/cli/output.h"
 #include "user/version.h"
 
+#include <fcntl.h>
 #include <locale.h>
-#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
+
+static void version(FILE *out)
+{
+	fputs("memtrace " MEMTRACE_VERSION "\n", out);
+}
+
+/* To standard output, whatever the options say of the report. */
+static struct error *print(void (*text)(FILE *out))
+{
+	const struct options options = { 0 };
+	struct output output;
+
+	TRY(output_open(&output, &options));
+	text(output.file);
+	return output_close(&output);
+}
 
 static struct error *run(const struct options *options, int *status)
 {
@@ -19,22 +37,35 @@ static struct error *run(const struct options *options, int *status)
 	case COMMAND_CHECK:
 		return command_check(options, status);
 	case COMMAND_HELP:
-		options_help(stdout);
-		return NULL;
+		return print(options_help);
 	case COMMAND_VERSION:
-		puts("memtrace " MEMTRACE_VERSION);
-		return NULL;
+		return print(version);
 	}
 	return NULL;
 }
 
 /* Words of the user and names of files may have anything in them. */
-static int fail(const struct error *error)
+int command_fail(const struct error *error)
 {
 	cleanup_free char *text = text_printable(error->text, strlen(error->text));
 
 	fprintf(stderr, "memtrace: %s\n", text);
 	return error->status ? error->status : 1;
+}
+
+/*
+ * Where a standard stream is closed, the first file that is opened would get what is meant for
+ * the stream.  This takes its place, can be neither read nor written, and is not the command's.
+ */
+static void keep_closed_streams(void)
+{
+	int fd;
+
+	do
+		fd = open("/", O_PATH | O_CLOEXEC);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
 }
 
 int main(int count, char **words)
@@ -43,12 +74,13 @@ int main(int count, char **words)
 	struct error *error;
 	int status = 0;
 
+	keep_closed_streams();
 	setlocale(LC_CTYPE, "");
 	error = options_parse(&options, count, words);
 	if (!error)
 		error = run(&options, &status);
 	if (error)
-		status = fail(error);
+		status = command_fail(error);
 	error_free(error);
 	options_free(&options);
 	return status;

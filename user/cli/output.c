@@ -2,10 +2,10 @@
 /* Where does the report go, and how does it look there?  See output.h. */
 #include "user/cli/output.h"
 
-#include "user/snapshot/file.h"
-
 #include <errno.h>
+#include <fcntl.h>
 #include <langinfo.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -26,45 +26,93 @@ static unsigned int width_of(int fd)
 static void choose_looks(struct output *output)
 {
 	const char *terminal = getenv("TERM"), *no_color = getenv("NO_COLOR");
+	int fd = output->place.descriptor;
 
 	output->report.width = WIDTH_PLAIN;
-	if (!isatty(fileno(output->file)))
+	output->is_terminal = isatty(fd);
+	if (!output->is_terminal)
 		return;
-	output->report.width = width_of(fileno(output->file));
+	output->report.width = width_of(fd);
 	output->report.unicode = !strcmp(nl_langinfo(CODESET), "UTF-8");
 	output->report.color = terminal && strcmp(terminal, "dumb") && !(no_color && *no_color);
 }
 
+/* ---- writing ---- */
+
+/* Others may have made the stream non-blocking for themselves. */
+static int wait_for_room(int fd)
+{
+	struct pollfd polled = { .fd = fd, .events = POLLOUT };
+
+	return poll(&polled, 1, -1) < 0 && errno != EINTR ? errno : 0;
+}
+
+static ssize_t write_all(void *cookie, const char *bytes, size_t count)
+{
+	struct output *output = cookie;
+	int fd = output->place.descriptor;
+	size_t done = 0;
+
+	if (output->place.path && !output->place.begun)
+		output->number = file_begin(&output->place);
+	while (done < count && !output->number) {
+		ssize_t written = write(fd, bytes + done, count - done);
+
+		if (written >= 0)
+			done += written;
+		else if (errno == EAGAIN)
+			output->number = wait_for_room(fd);
+		else if (errno != EINTR)
+			output->number = errno;
+	}
+	return output->number ? 0 : (ssize_t)count;
+}
+
+/* ---- opening and closing ---- */
+
+static struct error *open_place(struct output *output, const struct options *options)
+{
+	int flags;
+
+	if (options->output) {
+		output->name = options->output;
+		return file_create(&output->place, options->output);
+	}
+	output->name = "standard output";
+	output->place = (struct file){ .descriptor = STDOUT_FILENO };
+	flags = fcntl(STDOUT_FILENO, F_GETFL);
+	if (flags < 0 || flags & O_PATH || (flags & O_ACCMODE) == O_RDONLY)
+		return error_new(0, "standard output is not open for writing (-o FILE writes the "
+				    "report elsewhere)");
+	return NULL;
+}
+
 struct error *output_open(struct output *output, const struct options *options)
 {
-	int fd;
+	const cookie_io_functions_t functions = { .write = write_all };
 
-	*output = (struct output){ .file = stdout, .name = "standard output" };
-	output->report.limit = options->limit;
-	output->report.details = options->verbose;
-	if (options->output) {
-		TRY(file_create(options->output, &fd));
-		output->name = options->output;
-		output->file = fdopen(fd, "w");
-		if (!output->file)
-			return error_new(errno, "cannot open %s", options->output);
-	}
+	*output = (struct output){ .report = { .limit = options->limit,
+					       .details = options->verbose } };
+	TRY(open_place(output, options));
+	output->file = fopencookie(output, "w", functions);
+	if (!output->file)
+		return error_new(errno, "cannot open %s", output->name);
 	choose_looks(output);
 	return NULL;
 }
 
 struct error *output_close(struct output *output)
 {
-	int number = 0;
+	int closing;
 
-	errno = 0;
-	if (fflush(output->file) || ferror(output->file))
-		number = errno ? errno : EIO;
-	if (output->file != stdout && fclose(output->file) && !number)
-		number = errno;
+	fclose(output->file);
 	output->file = NULL;
-	if (number == EPIPE)
+	closing = output->place.path ? file_close(&output->place) : 0;
+	if (!output->number)
+		output->number = closing;
+	if (output->number == EPIPE)
 		return error_new(0, "%s was closed before the whole report was written",
 				 output->name);
-	return number ? error_new(number, "cannot write the report to %s", output->name) : NULL;
+	return output->number ? error_new(output->number, "cannot write the report to %s",
+					  output->name) : NULL;
 }

@@ -8,22 +8,19 @@
 
 struct error *command_report(const struct options *options, int *status)
 {
-	struct error *error, *closing;
+	struct error *error;
 	Mt__Capture *capture;
 	struct output output;
 
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 	TRY(capture_load(options->file, &capture));
 	error = output_open(&output, options);
-	if (error) {
-		capture_free(capture);
-		return error;
+	if (!error) {
+		error = road_walk(capture, options, &output);
+		*status = road_status(capture, options);
+		error = error_first(error, output_close(&output));
 	}
-	error = road_walk(capture, options, &output);
-	*status = road_status(capture, options);
 	capture_free(capture);
-	closing = output_close(&output);
-	if (error)
-		error_free(closing);
-	return error ? error : closing;
+	return error;
 }

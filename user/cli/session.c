@@ -165,8 +165,10 @@ static struct error *write_interval(struct session *session)
 	clear_status(session);
 	model_build_interval(&model, names, interval);
 	report_interval(&model, &session->output->report, session->output->file);
-	fflush(session->output->file);
 	model_free_interval(&model);
+	/* What cannot be seen need not be counted: output_close() tells why. */
+	if (fflush(session->output->file))
+		session->done = true;
 	return NULL;
 }
 

@@ -25,25 +25,52 @@ struct header {
 	uint64_t bytes; /* of the message, unpacked */
 };
 
-struct error *file_create(const char *path, int *descriptor)
+struct error *file_create(struct file *file, const char *path)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	const int flags = O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC;
 
-	if (fd < 0 && errno == ELOOP)
+	*file = (struct file){ .path = path };
+	file->descriptor = open(path, flags | O_EXCL, 0600);
+	file->made = file->descriptor >= 0;
+	if (file->descriptor < 0 && errno == EEXIST)
+		file->descriptor = open(path, flags, 0600);
+	if (file->descriptor >= 0)
+		return NULL;
+	if (errno == ELOOP)
 		return error_new(0, "%s is a symbolic link: memtrace writes through none, name "
 				    "the file itself", path);
-	if (fd < 0)
-		return error_new(errno, "cannot create %s", path);
-	*descriptor = fd;
-	return NULL;
+	return error_new(errno, "cannot create %s", path);
 }
 
-/* One that was there before has the mode that somebody gave it. */
+static bool is_regular(const struct file *file)
+{
+	struct stat stat;
+
+	return !fstat(file->descriptor, &stat) && S_ISREG(stat.st_mode);
+}
+
+int file_begin(struct file *file)
+{
+	file->begun = true;
+	return is_regular(file) && ftruncate(file->descriptor, 0) ? errno : 0;
+}
+
+int file_close(struct file *file)
+{
+	int number = close(file->descriptor) ? errno : 0;
+
+	file->descriptor = -1;
+	if (file->made && !file->begun)
+		unlink(file->path);
+	return number;
+}
+
+/* One that was there before may be open to all by oversight; a group is somebody's choice. */
 static struct error *make_private(int fd, const char *path)
 {
 	struct stat stat;
 
-	if (fstat(fd, &stat) || (S_ISREG(stat.st_mode) && (stat.st_mode & 077) &&
+	if (fstat(fd, &stat) || (S_ISREG(stat.st_mode) && (stat.st_mode & 07) &&
 				 fchmod(fd, stat.st_mode & 0600)))
 		return error_new(errno, "cannot keep others from reading %s", path);
 	return NULL;
@@ -100,20 +127,19 @@ static struct error *write_capture(int fd, const char *path, const Mt__Capture *
 	return write_all(fd, frame, frame_bytes, path);
 }
 
-struct error *capture_save(const Mt__Capture *capture, const char *path)
+struct error *capture_save(const Mt__Capture *capture, struct file *file)
 {
-	struct error *error;
-	struct stat stat = { 0 };
-	int fd = -1;
+	const bool removable = is_regular(file);
+	struct error *error = NULL;
+	int number = file_begin(file);
 
-	TRY(file_create(path, &fd));
-	error = write_capture(fd, path, capture);
-	fstat(fd, &stat);
-	/* Some file systems say only now that they are full. */
-	if (close(fd) && !error)
-		error = error_new(errno, "cannot write %s", path);
-	if (error && S_ISREG(stat.st_mode))
-		unlink(path);
+	if (!number)
+		error = write_capture(file->descriptor, file->path, capture);
+	number = file_close(file) ?: number;
+	if (number && !error)
+		error = error_new(number, "cannot write %s", file->path);
+	if (error && removable)
+		unlink(file->path);
 	return error;
 }
 

@@ -9,13 +9,32 @@
 #include "build/capture.pb-c.h"
 #include "user/base/error.h"
 
+#include <stdbool.h>
+
 #define CAPTURE_VERSION 1
 
-/* Opens a file to be written: never through a symbolic link; a new one is its owner's alone. */
-struct error *file_create(const char *path, int *descriptor);
+/* A file that is opened before there is anything to write, so that it is known at once where
+ * it cannot be.  What was there before stays until then. */
+struct file {
+	const char *path; /* the caller's */
+	int descriptor;
+	bool made;  /* it was not there before */
+	bool begun; /* what it had is gone */
+};
 
-/* Saves a capture for its owner's eyes.  A file that could not be written whole is removed. */
-struct error *capture_save(const Mt__Capture *capture, const char *path);
+/* Opens a file to be written: never through a symbolic link; a new one is its owner's alone. */
+struct error *file_create(struct file *file, const char *path);
+
+/* Empties it: from now on it is written.  Returns an errno, or 0. */
+int file_begin(struct file *file);
+
+/* Closes it, and removes it if it is new and was not begun.  Returns an errno, or 0: some file
+ * systems say only now that they are full. */
+int file_close(struct file *file);
+
+/* Saves a capture for its owner's eyes and closes the file.  One that could not be written
+ * whole is removed. */
+struct error *capture_save(const Mt__Capture *capture, struct file *file);
 
 /*
  * Loads one.  Trusts nothing of it: sizes, indexes and the number of balances have been
