@@ -155,7 +155,7 @@ def test_second_ctrl_c_within_the_grace_kills():
 
 
 def test_status_of_a_command_that_takes_its_time_after_a_signal():
-    script = "trap 'sleep 3; exit 4' TERM; echo ready; sleep 30 >/dev/null 2>&1 & wait"
+    script = "trap 'kill $!; sleep 3; exit 4' TERM; echo ready; sleep 30 >/dev/null 2>&1 & wait"
     with running("--", "sh", "-c", script) as background:
         assert background.process.stdout.readline() == b"ready\n"
         background.signal(signal.SIGTERM)

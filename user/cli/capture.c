@@ -3,9 +3,9 @@
 #include "user/cli/command.h"
 #include "user/cli/road.h"
 #include "user/cli/session.h"
+#include "user/cli/signals.h"
 #include "user/collect/collector.h"
 
-#include <signal.h>
 #include <sys/stat.h>
 
 #define OWN_FAILURE 125 /* of memtrace, where the status is otherwise the command's */
@@ -75,9 +75,13 @@ static struct error *start(const struct options *options, struct collector **out
 
 	TRY(collector_new(&wanted, &collector));
 	/* The command is a process of its own by now: this is not for it. */
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGXFSZ, SIG_IGN);
+	signals_spare_writers();
 	TRY(collector_start(collector));
+	signals_open(collector_child(collector), collector_child_descriptor(collector));
+	if (options->run)
+		TRY(collector_go(collector));
+	if (options->verbose)
+		fputs("memtrace: counting\n", stderr);
 	*out = collector;
 	collector = NULL;
 	return NULL;

@@ -2,9 +2,8 @@
 /* memtrace report FILE: any report again, without root, on any machine. */
 #include "user/cli/command.h"
 #include "user/cli/road.h"
+#include "user/cli/signals.h"
 #include "user/snapshot/file.h"
-
-#include <signal.h>
 
 struct error *command_report(const struct options *options, int *status)
 {
@@ -12,8 +11,7 @@ struct error *command_report(const struct options *options, int *status)
 	Mt__Capture *capture;
 	struct output output;
 
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGXFSZ, SIG_IGN);
+	signals_spare_writers();
 	TRY(capture_load(options->file, &capture));
 	error = output_open(&output, options);
 	if (!error) {

@@ -4,14 +4,13 @@
 
 #include "user/base/cleanup.h"
 #include "user/base/text.h"
+#include "user/cli/signals.h"
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -25,11 +24,9 @@ struct session {
 	struct collector *collector;
 	const struct options *options;
 	struct output *output;
-	sigset_t handled, before;
-	int signals, tick, interval, deadline;
-	int stops; /* signals that asked to stop */
-	bool done;
-	bool shows_status;
+	int tick, interval, deadline;
+	bool stopping, done;
+	bool wants_status, shows_status;
 	unsigned int ticks;
 };
 
@@ -61,57 +58,6 @@ static bool take_timer(int fd)
 	return read(fd, &count, sizeof(count)) == sizeof(count);
 }
 
-/* ---- signals ---- */
-
-/* Those that a terminal or an operator sends; with a command, also what it may wait for. */
-static void choose_signals(struct session *session)
-{
-	static const int passed[] = { SIGQUIT, SIGUSR1, SIGUSR2 };
-	struct sigaction hangup;
-
-	sigemptyset(&session->handled);
-	sigaddset(&session->handled, SIGINT);
-	sigaddset(&session->handled, SIGTERM);
-	sigaction(SIGHUP, NULL, &hangup);
-	if (hangup.sa_handler != SIG_IGN) /* nohup */
-		sigaddset(&session->handled, SIGHUP);
-	for (size_t i = 0; session->options->run && i < 3; i++)
-		sigaddset(&session->handled, passed[i]);
-}
-
-static bool stops(int number)
-{
-	return number == SIGINT || number == SIGTERM || number == SIGHUP;
-}
-
-/* From here on a signal does what it does to any program. */
-static void restore_signals(const struct session *session)
-{
-	sigprocmask(SIG_SETMASK, &session->before, NULL);
-}
-
-static void take_signal(struct session *session)
-{
-	struct signalfd_siginfo info;
-	pid_t child = collector_child(session->collector);
-
-	if (read(session->signals, &info, sizeof(info)) != sizeof(info))
-		return;
-	/* A terminal has sent it to the command already. */
-	if (child && !collector_child_ended(session->collector) && info.ssi_code != SI_KERNEL)
-		kill(child, info.ssi_signo);
-	if (!stops(info.ssi_signo))
-		return;
-	if (session->stops++) {
-		restore_signals(session);
-		raise(info.ssi_signo);
-	}
-	if (child)
-		set_timer(session->deadline, GRACE_SECONDS, false);
-	else
-		session->done = true;
-}
-
 /* ---- the status line ---- */
 
 /* What is wider than the line would go on in the next, and stay there. */
@@ -122,7 +68,15 @@ static int status_columns(void)
 	return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) || !size.ws_col ? 79 : size.ws_col - 1;
 }
 
-static void write_status(const struct session *session)
+/* Another job has the terminal now. */
+static bool in_background(void)
+{
+	pid_t front = tcgetpgrp(STDERR_FILENO);
+
+	return front > 0 && front != getpgrp();
+}
+
+static void write_status(struct session *session)
 {
 	struct collector_status status = collector_status(session->collector);
 	char time[32], events[32], bytes[32], text[256];
@@ -134,12 +88,14 @@ static void write_status(const struct session *session)
 		status.processes == 1 ? "" : "es");
 	fprintf(stderr, "\r\033[K%.*s", status_columns(), text);
 	fflush(stderr);
+	session->shows_status = true;
 }
 
-static void clear_status(const struct session *session)
+static void clear_status(struct session *session)
 {
-	if (session->shows_status && session->ticks >= STATUS_TICKS)
+	if (session->shows_status && !in_background())
 		fputs("\r\033[K", stderr);
+	session->shows_status = false;
 }
 
 /* On a terminal that can wipe it; a command has the terminal to itself. */
@@ -172,34 +128,44 @@ static struct error *write_interval(struct session *session)
 	return NULL;
 }
 
+static void notice_stop(struct session *session)
+{
+	if (session->stopping || !signals_stopped())
+		return;
+	session->stopping = true;
+	if (collector_child(session->collector))
+		set_timer(session->deadline, GRACE_SECONDS, false);
+	else
+		session->done = true;
+}
+
 static struct error *take_ready(struct session *session, const struct pollfd *polled)
 {
-	if (polled[0].revents)
-		take_signal(session);
-	if (polled[1].revents && take_timer(session->tick)) {
+	if (polled[0].revents && take_timer(session->tick)) {
 		session->ticks++;
-		if (session->shows_status && session->ticks % STATUS_TICKS == 0)
+		if (session->wants_status && session->ticks % STATUS_TICKS == 0 && !in_background())
 			write_status(session);
 	}
-	if (polled[3].revents && take_timer(session->deadline))
+	if (polled[2].revents && take_timer(session->deadline))
 		session->done = true;
 	collector_tick(session->collector);
 	if (collector_ended(session->collector))
 		session->done = true;
-	if (polled[2].revents && take_timer(session->interval) && !session->done)
+	notice_stop(session);
+	if (polled[1].revents && take_timer(session->interval) && !session->done)
 		return write_interval(session);
 	return NULL;
 }
 
+/* A signal that comes just before poll() is noticed at the next tick. */
 static struct error *loop(struct session *session)
 {
-	int descriptors[POLLED_MOST] = { session->signals, session->tick, session->interval,
-					 session->deadline };
+	int descriptors[POLLED_MOST] = { session->tick, session->interval, session->deadline };
 
 	while (!session->done) {
 		struct pollfd polled[POLLED_MOST];
-		size_t count = 4 + collector_descriptors(session->collector, descriptors + 4,
-							 POLLED_MOST - 4);
+		size_t count = 3 + collector_descriptors(session->collector, descriptors + 3,
+							 POLLED_MOST - 3);
 
 		for (size_t i = 0; i < count; i++)
 			polled[i] = (struct pollfd){ .fd = descriptors[i], .events = POLLIN };
@@ -214,23 +180,17 @@ static struct error *open_session(struct session *session)
 {
 	const struct options *options = session->options;
 
-	choose_signals(session);
-	sigprocmask(SIG_BLOCK, &session->handled, &session->before);
-	session->signals = signalfd(-1, &session->handled, SFD_CLOEXEC | SFD_NONBLOCK);
 	session->tick = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	session->interval = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	session->deadline = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	if (session->signals < 0 || session->tick < 0 || session->interval < 0 ||
-	    session->deadline < 0)
+	if (session->tick < 0 || session->interval < 0 || session->deadline < 0)
 		return error_new(errno, "cannot make timers");
 	set_timer(session->tick, TICK_SECONDS, true);
 	if (options->interval > 0)
 		set_timer(session->interval, options->interval, true);
 	if (options->duration > 0)
 		set_timer(session->deadline, options->duration, false);
-	session->shows_status = wants_status(options);
-	if (options->verbose)
-		fputs("memtrace: counting\n", stderr);
+	session->wants_status = wants_status(options);
 	return NULL;
 }
 
@@ -238,14 +198,15 @@ struct error *session_run(struct collector *collector, const struct options *opt
 			  struct output *output)
 {
 	struct session session = { .collector = collector, .options = options, .output = output,
-				   .signals = -1, .tick = -1, .interval = -1, .deadline = -1 };
+				   .tick = -1, .interval = -1, .deadline = -1 };
 	struct error *error = open_session(&session);
 
 	if (!error)
 		error = loop(&session);
+	/* After the ^C that a terminal shows the report begins with a line of its own. */
+	if (signals_stopped_by_key() && output->is_terminal && !session.shows_status)
+		fputc('\n', output->file);
 	clear_status(&session);
-	restore_signals(&session);
-	cleanup_close_(&session.signals);
 	cleanup_close_(&session.tick);
 	cleanup_close_(&session.interval);
 	cleanup_close_(&session.deadline);

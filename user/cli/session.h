@@ -7,8 +7,8 @@
 #include "user/collect/collector.h"
 
 /*
- * Runs a capture until its targets end, its time is up, or a signal stops it.  A second
- * signal kills.  Signals that were not sent by the terminal are passed on to the command.
+ * Runs a capture until its targets end, its time is up, a signal stops it (the command is then
+ * given a little time to end), or nobody takes its intervals any more.
  */
 struct error *session_run(struct collector *collector, const struct options *options,
 			  struct output *output);

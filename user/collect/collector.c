@@ -192,9 +192,12 @@ struct error *collector_start(struct collector *collector)
 	set_started(collector);
 	TRY(follow_targets(collector));
 	collector_tick(collector);
-	if (options->command)
-		return launch_go(&collector->launch, options->command[0]);
 	return NULL;
+}
+
+struct error *collector_go(struct collector *collector)
+{
+	return launch_go(&collector->launch, collector->options.command[0]);
 }
 
 /* ---- while it runs ---- */
@@ -538,9 +541,9 @@ pid_t collector_child(const struct collector *collector)
 	return collector->launch.pid;
 }
 
-bool collector_child_ended(struct collector *collector)
+int collector_child_descriptor(const struct collector *collector)
 {
-	return launch_poll(&collector->launch);
+	return collector->launch.pidfd;
 }
 
 int collector_child_wait(struct collector *collector)

@@ -35,8 +35,11 @@ struct collector_status {
 /* Checks the targets, and makes the process of the command: call it before handling signals. */
 struct error *collector_new(const struct collector_options *options, struct collector **out);
 
-/* Loads, attaches, opens the books, lets the command go: counting when it returns. */
+/* Loads, attaches, opens the books: counting when it returns. */
 struct error *collector_start(struct collector *collector);
+
+/* Lets the command go, which waits until then. */
+struct error *collector_go(struct collector *collector);
 
 /* Descriptors to poll for: events of the kernel side, and the end of each target.  Returns
  * their number, at most `room`. */
@@ -58,9 +61,11 @@ struct error *collector_interval(struct collector *collector, const Mt__Capture 
 /* Ends the capture, detaches, and hands it over: mt__capture__free_unpacked() frees it. */
 struct error *collector_finish(struct collector *collector, Mt__Capture **capture);
 
-/* The command's process, 0 where there is none; its end; its status as the shell has it. */
+/* The command's process, 0 where there is none, and a descriptor of it. */
 pid_t collector_child(const struct collector *collector);
-bool collector_child_ended(struct collector *collector);
+int collector_child_descriptor(const struct collector *collector);
+
+/* Waits for its end; returns its status as the shell has it. */
 int collector_child_wait(struct collector *collector);
 
 void collector_free(struct collector *collector);

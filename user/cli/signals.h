@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What do signals do to memtrace, and which are passed on to the command?
+ *
+ * They have handlers, and are not read from a descriptor in the poll loop: memtrace may hang in
+ * writing to a terminal or pipe that takes nothing, and the second one has to kill it there.
+ */
+#ifndef MEMTRACE_CLI_SIGNALS_H
+#define MEMTRACE_CLI_SIGNALS_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/*
+ * From here on SIGINT, SIGTERM and SIGHUP ask to stop, and the second of them kills.  With a
+ * command, whose pid and pidfd these are (0 and -1: none), they and others are passed on to it.
+ */
+void signals_open(pid_t command, int pidfd);
+
+/* Has one asked to stop?  Where it interrupts no call, it may have come just before that. */
+bool signals_stopped(void);
+
+/* Was that a key?  Terminals show it as ^C, and leave the cursor there. */
+bool signals_stopped_by_key(void);
+
+/* A write that fails is an error like any other, and no death by signal. */
+void signals_spare_writers(void);
+
+#endif
