@@ -306,6 +306,21 @@ static struct error *check_targets(const struct options *options)
 	return NULL;
 }
 
+/* What is not after "--" may be meant as a command of memtrace: it is never another program. */
+static struct error *check_command(const char *word)
+{
+	static const char *const own[] = { "report", "check", "diff", "top", "serve" };
+
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
+		if (strcmp(word, own[i]))
+			continue;
+		return i < 2 ? usage("memtrace %s: the options come after '%s'", word, word) :
+			       usage("no command '%s' in this version (-- %s runs a program of "
+				     "that name)", word, word);
+	}
+	return NULL;
+}
+
 static struct error *parse_command(struct options *options, int count, char **words)
 {
 	if (count > 1 && !strcmp(words[1], "report"))
@@ -328,6 +343,8 @@ static struct error *parse_command(struct options *options, int count, char **wo
 			return usage("memtrace check takes nothing, not '%s'", words[0]);
 		return NULL;
 	case COMMAND_CAPTURE:
+		if (count && strcmp(words[-1], "--"))
+			TRY(check_command(words[0]));
 		options->run = count ? words : NULL;
 		return check_targets(options);
 	default:
