@@ -6,14 +6,15 @@
  */
 #include "bpf/space.bpf.h"
 
-/* With the lock held for reading only, some changes seen here may be somebody else's. */
-static __always_inline bool is_its_own(const struct mt_space *space, struct mm_struct *mm,
-				       __u32 operation, bool write)
+/*
+ * The lock was taken for writing, the stack grown, the lock downgraded: in a fault, or by now
+ * behind one that the kernel took in a call, such as read() into the stack.
+ */
+static __always_inline bool has_grown_stack(const struct mt_space *space, struct mm_struct *mm,
+					    __u32 operation, bool write)
 {
-	if (write || holds_lock(operation))
-		return true;
-	/* The stack grew: the lock was taken for writing and downgraded. */
-	return is_fault(operation) && mm->total_vm > (unsigned long)space->seen[0];
+	return !write && (is_fault(operation) || operation == MT_OP_GUP) &&
+	       mm->total_vm > (unsigned long)space->seen[0];
 }
 
 static __noinline int book_released(struct mm_struct *mm, struct mt_space *space, __u32 slot,
@@ -26,7 +27,10 @@ static __noinline int book_released(struct mm_struct *mm, struct mt_space *space
 		return 0;
 	operation = operation_of(cause_now(
 		mm, (__s64)mm->total_vm - space->seen[MT_VIRTUAL - MT_MEMBERS]));
-	if (mapped_moved(mm, space) && is_its_own(space, mm, operation, write)) {
+	if (has_grown_stack(space, mm, operation, write)) {
+		catch_up_mapped(mm, slot, MT_OP_FAULT);
+	} else if (mapped_moved(mm, space) && (write || holds_lock(operation))) {
+		/* With the lock held for reading only, some changes may be somebody else's. */
 		catch_up_mapped(mm, slot, operation);
 		if (!config.calls && is_call(operation) && mm_of(task) == mm)
 			count_cause(slot, operation);
