@@ -17,6 +17,38 @@ static uint64_t clock_ns(clockid_t clock)
 	return now.tv_sec * 1000000000ULL + now.tv_nsec;
 }
 
+struct shifts {
+	int64_t monotonic_ns, boot_ns;
+};
+
+static struct shifts read_shifts(void)
+{
+	cleanup_fclose FILE *file = fopen("/proc/self/timens_offsets", "re");
+	struct shifts shifts = { 0 };
+	long long seconds, ns;
+	char clock[16];
+
+	while (file && fscanf(file, "%15s %lld %lld", clock, &seconds, &ns) == 3) {
+		if (!strcmp(clock, "monotonic"))
+			shifts.monotonic_ns = seconds * 1000000000LL + ns;
+		if (!strcmp(clock, "boottime"))
+			shifts.boot_ns = seconds * 1000000000LL + ns;
+	}
+	return shifts;
+}
+
+/* How far a time namespace shifts the clocks: what the kernel side says is not shifted. */
+static const struct shifts *shifts(void)
+{
+	static struct shifts read;
+	static bool known;
+
+	if (!known)
+		read = read_shifts();
+	known = true;
+	return &read;
+}
+
 uint64_t self_cpu_ns(void)
 {
 	return clock_ns(CLOCK_PROCESS_CPUTIME_ID);
@@ -24,7 +56,7 @@ uint64_t self_cpu_ns(void)
 
 uint64_t self_monotonic_ns(void)
 {
-	return clock_ns(CLOCK_MONOTONIC);
+	return clock_ns(CLOCK_MONOTONIC) - shifts()->monotonic_ns;
 }
 
 int64_t self_unix_ns(void)
@@ -34,7 +66,12 @@ int64_t self_unix_ns(void)
 
 int64_t self_boot_to_unix_ns(void)
 {
-	return self_unix_ns() - (int64_t)clock_ns(CLOCK_BOOTTIME);
+	return self_unix_ns() - (int64_t)clock_ns(CLOCK_BOOTTIME) + shifts()->boot_ns;
+}
+
+uint64_t self_shown_boot_ns(uint64_t boot_ns)
+{
+	return boot_ns + shifts()->boot_ns;
 }
 
 uint64_t self_resident_bytes(void)

@@ -12,8 +12,12 @@ uint64_t self_cpu_ns(void);
 /* What this process has resident, in bytes. */
 uint64_t self_resident_bytes(void);
 
+/* By the clock that the kernel side reads, whatever time namespace this is. */
 uint64_t self_monotonic_ns(void);
 int64_t self_unix_ns(void);
+
+/* What /proc makes of a time of the kernel's boot clock, for us. */
+uint64_t self_shown_boot_ns(uint64_t boot_ns);
 
 /* Add it to a time of the boot clock to get one of the Unix epoch, in ns. */
 int64_t self_boot_to_unix_ns(void);
