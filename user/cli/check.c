@@ -12,9 +12,11 @@
 
 static void write_probe(const struct probe *probe, const struct output *output)
 {
+	const char *absent = probe->required ? "MISSING" : "no";
+
 	fprintf(output->file, "  %-8s %s\n",
-		probe->there ? "yes" : probe->required ? "MISSING" : "no", probe->name);
-	if (probe->there)
+		probe->unknown ? "unknown" : probe->there ? "yes" : absent, probe->name);
+	if (probe->there || probe->unknown)
 		return;
 	fprintf(output->file, "%*swithout it: ", INDENT, "");
 	text_fill(output->file, probe->lost, COLUMN, COLUMN, output->report.width);
@@ -34,7 +36,7 @@ struct error *command_check(const struct options *options, int *status)
 	fprintf(output.file, "Linux %s, %s\n\n", names.release, names.machine);
 	for (size_t i = 0; i < count; i++) {
 		write_probe(&all[i], &output);
-		missing += all[i].required && !all[i].there;
+		missing += all[i].required && !all[i].there && !all[i].unknown;
 	}
 	fprintf(output.file, missing ? "\nmemtrace cannot follow memory here.\n" :
 				       "\nmemtrace works here.\n");

@@ -9,8 +9,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#define PROC_USER_INIT_INO 0xEFFFFFFDU /* of linux/proc_ns.h */
 #define BTF_PATH "/sys/kernel/btf/vmlinux"
 
 /* Where CAP_SYS_ADMIN is, CAP_BPF and CAP_PERFMON are not asked for. */
@@ -23,6 +25,14 @@ static bool has_capability(unsigned int capability)
 static bool has_bpf_capability(unsigned int capability)
 {
 	return has_capability(capability) || has_capability(CAP_SYS_ADMIN);
+}
+
+/* Capabilities of another one are not those of the machine.  The first has a fixed number. */
+static bool in_first_user_namespace(void)
+{
+	struct stat stat_of;
+
+	return stat("/proc/self/ns/user", &stat_of) || stat_of.st_ino == PROC_USER_INIT_INO;
 }
 
 static bool has_event(const struct btf *btf, const char *event)
@@ -60,6 +70,7 @@ static bool has_early_exit(const struct btf *btf)
 
 enum {
 	PROBE_BTF,
+	PROBE_USER_NAMESPACE,
 	PROBE_CAP_BPF,
 	PROBE_CAP_PERFMON,
 	PROBE_RSS_STAT,
@@ -78,6 +89,8 @@ enum {
 	PROBE_CAP_SYS_ADMIN,
 	PROBE_CAP_SYS_PTRACE,
 	PROBES,
+	PROBE_IN_BTF_FIRST = PROBE_RSS_STAT,
+	PROBE_IN_BTF_LAST = PROBE_CGROUP,
 };
 
 #define OLD_KERNEL "a kernel of 6.2 or newer (Debian 13, or 12 with backports)"
@@ -85,6 +98,9 @@ enum {
 static struct probe probes[PROBES] = {
 	[PROBE_BTF] = { "BTF of the kernel", false, true, "the programs cannot be fitted to it",
 			"a kernel with CONFIG_DEBUG_INFO_BTF (" BTF_PATH ")" },
+	[PROBE_USER_NAMESPACE] = { "user namespace of the machine", false, true,
+				   "capabilities are good for nothing in the kernel",
+				   "run it outside of the container's user namespace" },
 	[PROBE_CAP_BPF] = { "CAP_BPF", false, true, "no program can be loaded",
 			    "run as root, or: setcap cap_bpf,cap_perfmon+ep memtrace" },
 	[PROBE_CAP_PERFMON] = { "CAP_PERFMON", false, true, "no event can be seen",
@@ -129,15 +145,9 @@ static struct probe probes[PROBES] = {
 				   "run as root, or add cap_sys_ptrace" },
 };
 
-const struct probe *probe_all(size_t *count)
+/* What is in the kernel, its types tell. */
+static void probe_kernel(const struct btf *btf)
 {
-	struct btf *btf = btf__load_vmlinux_btf();
-
-	if (libbpf_get_error(btf))
-		btf = NULL;
-	probes[PROBE_BTF].there = btf != NULL;
-	probes[PROBE_CAP_BPF].there = has_bpf_capability(CAP_BPF);
-	probes[PROBE_CAP_PERFMON].there = has_bpf_capability(CAP_PERFMON);
 	probes[PROBE_RSS_STAT].there = has_event(btf, "rss_stat");
 	probes[PROBE_COUNTERS].there = has_percpu_counters(btf);
 	probes[PROBE_FAULT_USER].there = has_event(btf, "page_fault_user");
@@ -153,23 +163,44 @@ const struct probe *probe_all(size_t *count)
 	probes[PROBE_ITERATOR].there = has_function(btf, "bpf_iter_task");
 	probes[PROBE_EXIT_WITNESS].there = has_early_exit(btf);
 	probes[PROBE_CGROUP].there = has_event(btf, "cgroup_attach_task");
+	for (size_t i = PROBE_IN_BTF_FIRST; i <= PROBE_IN_BTF_LAST; i++)
+		probes[i].unknown = !btf;
+}
+
+const struct probe *probe_all(size_t *count)
+{
+	struct btf *btf;
+
+	libbpf_set_print(NULL); /* what it misses is said by us */
+	btf = btf__load_vmlinux_btf();
+	probes[PROBE_BTF].there = btf != NULL;
+	probes[PROBE_USER_NAMESPACE].there = in_first_user_namespace();
+	probes[PROBE_CAP_BPF].there = has_bpf_capability(CAP_BPF);
+	probes[PROBE_CAP_PERFMON].there = has_bpf_capability(CAP_PERFMON);
 	probes[PROBE_CAP_SYS_ADMIN].there = has_capability(CAP_SYS_ADMIN);
 	probes[PROBE_CAP_SYS_PTRACE].there = has_capability(CAP_SYS_PTRACE);
+	probe_kernel(btf);
 	btf__free(btf);
 	*count = PROBES;
 	return probes;
 }
 
-struct error *probe_why_not_loaded(int number)
+struct error *probe_missing(void)
 {
 	size_t count;
 	const struct probe *all = probe_all(&count);
 
 	for (size_t i = 0; i < count; i++) {
-		if (all[i].required && !all[i].there)
+		if (all[i].required && !all[i].there && !all[i].unknown)
 			return error_new(0, "%s is missing, so %s; what would help: %s",
 					 all[i].name, all[i].lost, all[i].remedy);
 	}
+	return NULL;
+}
+
+struct error *probe_why_not_loaded(int number)
+{
+	TRY(probe_missing());
 	return error_new(number, "the kernel refused the programs (run with -v for its reasons)");
 }
 

@@ -14,10 +14,14 @@ struct probe {
 	bool required;	    /* memtrace does not work without it */
 	const char *lost;   /* what is missing without it */
 	const char *remedy; /* how to get it */
+	bool unknown;	    /* it could not be looked at */
 };
 
 /* All of them; the table is valid until the next call. */
 const struct probe *probe_all(size_t *count);
+
+/* What memtrace does not work without and is not there, as an error; NULL: nothing. */
+struct error *probe_missing(void);
 
 /* Why the programs could not be loaded, as well as it can be told. */
 struct error *probe_why_not_loaded(int number);
