@@ -139,7 +139,8 @@ _Static_assert(sizeof(struct mt_lane) == 64, "mt_lane");
 enum mt_state {
 	MT_SPACE_FREE,
 	MT_SPACE_OPEN,
-	MT_SPACE_CLOSED, /* torn down, its book final: user/collect/ reads it, frees the slot */
+	MT_SPACE_CLOSED, /* torn down, its book final: user/collect/ reads it, ... */
+	MT_SPACE_TAKEN,	 /* ... and frees the slot when no program can be busy with it */
 };
 
 enum mt_birth {
@@ -181,7 +182,7 @@ struct mt_space {
 	__s64 unbooked[MT_BALANCES]; /* what moved while there was no book left */
 	__u32 book;	  /* of the pool, 0: none yet */
 	__u32 hist[MT_HISTOGRAMS]; /* block of the pool, 0: none yet */
-	__u32 unused;
+	__u32 forked_by; /* whose copy it is, where it was born so */
 };
 _Static_assert(sizeof(struct mt_space) <= 576, "mt_space");
 
@@ -314,15 +315,14 @@ enum mt_loss {
 enum mt_event_kind {
 	MT_EVENT_EXEC = 1,
 	MT_EVENT_EXIT,
-	MT_EVENT_SHARES, /* a process was born into its parent's address space, to stay there */
-	MT_EVENT_CLOSED, /* wakes the reader: slots run low */
+	MT_EVENT_SHARES, /* a process lives in another's address space, to stay there */
 };
 
 struct mt_event {
 	__u32 kind;
 	__u32 pid;
 	__u32 parent_pid;
-	__s32 exit_code; /* as wait() has it */
+	__s32 value; /* exit: as wait() has it; shares: the pid of that other */
 	__u64 start_boot_ns;
 	__u64 time_ns;
 	__u64 cgroup_id;
@@ -330,17 +330,21 @@ struct mt_event {
 };
 _Static_assert(sizeof(struct mt_event) == 56, "mt_event");
 
-#define MT_PATH 256
+#define MT_RING (1 << 18) /* bytes of the ring buffer */
+#define MT_PATH 256	  /* a name of a path begins before this, ... */
+#define MT_PATH_ROOM 512  /* ... and ends before that */
 #define MT_ARGUMENTS 1024
 
 struct mt_event_exec {
 	struct mt_event event;
 	__u32 argument_count;
 	__u32 argument_bytes; /* of arguments[], NUL after each, perhaps cut */
-	char path[MT_PATH];
+	__u32 path_bytes;     /* of path[] */
+	__u32 unused;
+	char path[MT_PATH_ROOM]; /* names of the executable's path, last first, NUL after each */
 	char arguments[MT_ARGUMENTS];
 };
-_Static_assert(sizeof(struct mt_event_exec) == 56 + 8 + 256 + 1024, "mt_event_exec");
+_Static_assert(sizeof(struct mt_event_exec) == 56 + 16 + 512 + 1024, "mt_event_exec");
 
 /* What the reader of live address spaces is asked to do, and for whom. */
 enum mt_request {

@@ -1,55 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Which processes are born, become another program, enter a cgroup, and die? */
+#include "bpf/event.bpf.h"
 #include "bpf/space.bpf.h"
 
 #define SIGNAL_GROUP_EXIT 4
 #define CLONE_VFORK 0x4000
-
-static __always_inline bool is_followed(struct task_struct *task)
-{
-	struct mt_task *state;
-
-	if (config.follow_all)
-		return true;
-	state = bpf_task_storage_get(&tasks, task, 0, 0);
-	return state && state->followed;
-}
+#define CGROUP_DEPTH 256
+#define PATH_DEPTH 64 /* names and mounts */
 
 static __always_inline bool is_within(struct cgroup *cgroup, __u64 id)
 {
 	struct cgroup_subsys_state *css = &cgroup->self;
 
-	for (__u32 depth = 0; depth < 32 && css; depth++) {
+	for (__u32 depth = 0; depth < CGROUP_DEPTH && css; depth++) {
 		if (BPF_CORE_READ(css, cgroup, kn, id) == id)
 			return true;
 		css = BPF_CORE_READ(css, parent);
 	}
 	return false;
-}
-
-static __always_inline void fill_event(struct mt_event *event, __u32 kind, struct task_struct *task)
-{
-	event->kind = kind;
-	event->pid = pid_of(task);
-	event->parent_pid = pid_of(FOLLOW(task_struct, task, real_parent));
-	event->exit_code = 0;
-	event->start_boot_ns = FOLLOW(task_struct, task, group_leader)->start_boottime;
-	event->time_ns = bpf_ktime_get_ns();
-	event->cgroup_id = BPF_CORE_READ(cgroup_of(task), kn, id);
-	bpf_probe_read_kernel(event->comm, sizeof(event->comm), task->comm);
-}
-
-static __always_inline void send_event(__u32 kind, struct task_struct *task, __s32 exit_code)
-{
-	struct mt_event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
-
-	if (!event) {
-		lost(MT_LOSS_EVENTS);
-		return;
-	}
-	fill_event(event, kind, task);
-	event->exit_code = exit_code;
-	bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
 }
 
 /* A parent that waits for its child to exec: there may be thousands of those a second. */
@@ -66,6 +34,33 @@ static __always_inline bool is_vfork(struct task_struct *parent)
 	return (call.number == NR_CLONE || call.number == NR_CLONE3) && (flags & CLONE_VFORK);
 }
 
+/* Of a child in its parent's memory.  One that execs at once is not worth an event. */
+static __always_inline void note_guest(struct task_struct *child, struct mm_struct *mm,
+				       struct mt_task *state)
+{
+	__u32 slot = find_slot(mm);
+	struct mt_space *space = space_of(slot, mm);
+
+	if (slot && space && !is_vfork(bpf_get_current_task_btf()))
+		announce_guest(child, state, space->pid);
+}
+
+static __always_inline void note_child(struct task_struct *parent, struct task_struct *child,
+				       struct mm_struct *mm)
+{
+	__u32 slot = open_space(mm, child, MT_BORN_FORK);
+	struct mt_space *space = space_at(slot);
+
+	if (slot && space)
+		space->forked_by = pid_of(parent);
+}
+
+/* clone3 can put a child straight into a cgroup. */
+static __always_inline bool is_born_within(struct task_struct *child)
+{
+	return config.cgroup_id && is_within(cgroup_of(child), config.cgroup_id);
+}
+
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(mt_fork, struct task_struct *parent, struct task_struct *child)
 {
@@ -74,12 +69,9 @@ int BPF_PROG(mt_fork, struct task_struct *parent, struct task_struct *child)
 	struct mt_task *state = 0;
 	bool guest;
 
-	if (!is_followed(parent) || !(thread || config.follow_children)) {
-		/* clone3 can put a child straight into a cgroup. */
-		if (thread || !config.cgroup_id ||
-		    !is_within(cgroup_of(child), config.cgroup_id))
-			return 0;
-	}
+	if (!(is_followed(parent) && (thread || config.follow_children)) &&
+	    (thread || !is_born_within(child)))
+		return 0;
 	guest = !thread && mm && mm == mm_of(parent);
 	if (!config.follow_all || guest) {
 		state = task_state(child);
@@ -88,13 +80,48 @@ int BPF_PROG(mt_fork, struct task_struct *parent, struct task_struct *child)
 	}
 	if (thread || !mm)
 		return 0;
-	if (!guest) {
-		open_space(mm, child, MT_BORN_FORK);
-	} else if (state && !is_vfork(bpf_get_current_task_btf())) {
-		state->announced = 1;
-		send_event(MT_EVENT_SHARES, child, 0);
-	}
+	if (!guest)
+		note_child(parent, child, mm);
+	else if (state)
+		note_guest(child, mm, state);
 	return 0;
+}
+
+/*
+ * Its names, the last one first, as long as they find room; up through mounts, to the root of
+ * memtrace's own.  (There is a helper for it, but not in programs of this kind.)
+ */
+static __always_inline __u32 read_path(char *out, struct file *file)
+{
+	struct vfsmount *mount = BPF_CORE_READ(file, f_path.mnt);
+	struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
+	__u32 at = 0;
+
+	for (__u32 i = 0; i < PATH_DEPTH && at < MT_PATH; i++) {
+		struct mount *holder = (struct mount *)((__u64)mount - OFFSET(mount, mnt));
+		struct dentry *parent = BPF_CORE_READ(dentry, d_parent);
+		long bytes;
+
+		if ((__u64)dentry == root_dentry && (__u64)mount == root_mount)
+			break;
+		if (dentry == BPF_CORE_READ(mount, mnt_root)) {
+			struct mount *above = BPF_CORE_READ(holder, mnt_parent);
+
+			if (above == holder || !above)
+				break;
+			dentry = BPF_CORE_READ(holder, mnt_mountpoint);
+			mount = (struct vfsmount *)((__u64)above + OFFSET(mount, mnt));
+			continue;
+		}
+		settle(at);
+		bytes = bpf_probe_read_kernel_str(out + (at & (MT_PATH - 1)), MT_PATH,
+						  BPF_CORE_READ(dentry, d_name.name));
+		if (bytes <= 0 || parent == dentry) /* a memfd hangs nowhere */
+			return bytes > 0 ? at + bytes : at;
+		at += bytes;
+		dentry = parent;
+	}
+	return at;
 }
 
 /* The arguments lie where the kernel has just put them, so that no page is missing. */
@@ -120,23 +147,29 @@ static __always_inline void send_exec(struct task_struct *task, struct linux_bin
 	}
 	fill_event(&exec->event, MT_EVENT_EXEC, task);
 	exec->argument_count = program->argc;
-	if (bpf_probe_read_kernel_str(exec->path, sizeof(exec->path), program->interp) < 0)
-		exec->path[0] = 0;
+	exec->path_bytes = read_path(exec->path, FOLLOW(file, mm_of(task), exe_file));
 	read_arguments(exec, mm_of(task));
-	bpf_ringbuf_submit(exec, BPF_RB_NO_WAKEUP);
+	bpf_ringbuf_submit(exec, wakeup());
+}
+
+/* In a cgroup that is followed, a thread may never have been marked: not it, but its main
+ * thread entered. */
+static __always_inline bool is_followed_to_exec(struct task_struct *task)
+{
+	return is_followed(task) ||
+	       (config.cgroup_id && is_within(cgroup_of(task), config.cgroup_id));
 }
 
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(mt_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *program)
 {
 	struct mm_struct *mm = mm_of(task);
-
 	struct mt_task *state;
 
-	if (!mm || !is_followed(task))
+	if (!mm || !is_followed_to_exec(task))
 		return 0;
-	state = bpf_task_storage_get(&tasks, task, 0, 0);
-	if (state && state->followed)
+	state = config.follow_all ? bpf_task_storage_get(&tasks, task, 0, 0) : task_state(task);
+	if (state)
 		state->followed = MT_FOLLOWED;
 	if (open_space(mm, task, MT_BORN_EXEC))
 		send_exec(task, program);
@@ -147,8 +180,9 @@ static __always_inline __s32 exit_code_of(struct task_struct *task)
 {
 	struct signal_struct *signal = FOLLOW(signal_struct, task, signal);
 
-	return signal->flags & SIGNAL_GROUP_EXIT ? signal->group_exit_code :
-						   FOLLOW(task_struct, task, group_leader)->exit_code;
+	if (signal->flags & SIGNAL_GROUP_EXIT)
+		return signal->group_exit_code;
+	return FOLLOW(task_struct, task, group_leader)->exit_code;
 }
 
 /*
@@ -182,6 +216,16 @@ static __always_inline void witness_exit(struct task_struct *task)
 				      FOLLOW(task_struct, task, group_leader)->comm);
 }
 
+/* Its own memory is followed, whether the thread was ever marked or not. */
+static __always_inline bool is_counted(struct task_struct *task)
+{
+	struct mm_struct *mm = mm_of(task);
+	__u32 slot = mm ? find_slot(mm) : 0;
+	struct mt_space *space = space_of(slot, mm);
+
+	return slot && space && space->pid == pid_of(task);
+}
+
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(mt_exit, struct task_struct *task)
 {
@@ -189,7 +233,9 @@ int BPF_PROG(mt_exit, struct task_struct *task)
 	bool guest;
 
 	/* The last thread to go ends the process. */
-	if (FOLLOW(signal_struct, task, signal)->live.counter != 0 || !is_followed(task) || (task->flags & PF_KTHREAD))
+	if (FOLLOW(signal_struct, task, signal)->live.counter != 0 || (task->flags & PF_KTHREAD))
+		return 0;
+	if (!is_followed(task) && !is_counted(task))
 		return 0;
 	witness_exit(task);
 	state = bpf_task_storage_get(&tasks, task, 0, 0);
@@ -211,7 +257,7 @@ int BPF_PROG(mt_enter_cgroup, struct cgroup *to, const char *path, struct task_s
 		return 0;
 	state = task_state(task);
 	if (state)
-		state->followed = 1;
+		state->followed = MT_FOLLOWED;
 	mm = mm_of(task);
 	if (mm && !(task->flags & PF_KTHREAD))
 		open_space(mm, task, MT_BORN_BEFORE);

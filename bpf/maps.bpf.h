@@ -110,7 +110,7 @@ struct {
 /* Births, execs and deaths of processes; never faults. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 1 << 18);
+	__uint(max_entries, MT_RING);
 } events SEC(".maps");
 
 char LICENSE[] SEC("license") = "GPL";
@@ -134,6 +134,10 @@ __u64 losses[MT_LOSSES] = {};
 /* The pid namespace whose pids are reported, memtrace's own: its inode, and its depth. */
 __u32 pid_namespace = 0;
 __u32 pid_level = 0;
+
+/* Its root, which paths start from. */
+__u64 root_dentry = 0;
+__u64 root_mount = 0;
 
 /* What the reader is asked for: see enum mt_request. */
 __u32 request = 0;

@@ -4,9 +4,16 @@
  * An iterator over tasks: both are read within a microsecond, and again where something
  * changed meanwhile.
  */
+#include "bpf/event.bpf.h"
 #include "bpf/space.bpf.h"
 
-#define TRIES 8
+#define TRIES 6
+
+/* All tries of one task have to fit into the buffer of the iterator. */
+#define SEQ_BYTES (8 * 4096)
+#define RECORD_BYTES (sizeof(struct mt_space) + sizeof(struct mt_book) + \
+		      sizeof(struct mt_record_end))
+_Static_assert(TRIES * RECORD_BYTES <= SEQ_BYTES, "tries");
 
 struct totals {
 	struct mt_lane lanes;
@@ -97,17 +104,44 @@ static __noinline int find_unseen(struct mm_struct *mm, __u32 slot)
 	return 0;
 }
 
+/* What is so of the process only, and not of a guest in its memory. */
+static __always_inline void renew_names(struct mt_space *space, struct task_struct *task)
+{
+	space->cgroup_id = BPF_CORE_READ(cgroup_of(task), kn, id);
+	space->parent_pid = pid_of(FOLLOW(task_struct, task, real_parent));
+	bpf_probe_read_kernel(space->comm, sizeof(space->comm),
+			      FOLLOW(task_struct, task, group_leader)->comm);
+}
+
+/* A process that is in another's memory is told of: it has no book of its own. */
+static __always_inline void note_guest_of(struct task_struct *task, const struct mt_space *space)
+{
+	struct mt_task *state;
+
+	if (space->pid == pid_of(task))
+		return;
+	state = task_state(task);
+	if (!state)
+		return;
+	state->followed = MT_FOLLOWED_AS_GUEST;
+	announce_guest(task, state, space->pid);
+}
+
 static __always_inline void read_space(struct seq_file *seq, struct task_struct *task,
 				       struct mm_struct *mm)
 {
 	__u32 slot = find_slot(mm);
 	struct mt_space *space = space_of(slot, mm);
 
-	if (!slot || !space || space->read_run == request_run)
+	if (!slot || !space)
+		return;
+	if (is_followed(task))
+		note_guest_of(task, space);
+	if (space->read_run == request_run)
 		return;
 	space->read_run = request_run;
-	bpf_probe_read_kernel(space->comm, sizeof(space->comm),
-			      FOLLOW(task_struct, task, group_leader)->comm);
+	if (space->pid == pid_of(task))
+		renew_names(space, task);
 	for (__u32 try = 0; try < TRIES; try++) {
 		if (write_record(seq, mm, slot))
 			break;
@@ -116,11 +150,26 @@ static __always_inline void read_space(struct seq_file *seq, struct task_struct 
 	}
 }
 
+static __always_inline void follow(struct task_struct *task, struct mm_struct *mm)
+{
+	struct mt_task *state = config.follow_all ? 0 : task_state(task);
+	struct mt_space *space;
+	__u32 slot;
+
+	if (state && !state->followed)
+		state->followed = MT_FOLLOWED;
+	if (request != MT_REQUEST_OPEN || !mm)
+		return;
+	slot = open_space(mm, task, MT_BORN_BEFORE);
+	space = space_at(slot);
+	if (slot && space)
+		note_guest_of(task, space);
+}
+
 SEC("iter/task")
 int mt_read(struct bpf_iter__task *context)
 {
 	struct task_struct *task = context->task;
-	struct mt_task *state;
 	struct mm_struct *mm;
 
 	if (!task || (task->flags & PF_KTHREAD))
@@ -129,16 +178,8 @@ int mt_read(struct bpf_iter__task *context)
 	if (request == MT_REQUEST_READ) {
 		if (mm)
 			read_space(context->meta->seq, task, mm);
-		return 0;
+	} else if (!request_pid || pid_of(task) == request_pid) {
+		follow(task, mm);
 	}
-	if (request_pid && pid_of(task) != request_pid)
-		return 0;
-	if (!config.follow_all) {
-		state = task_state(task);
-		if (state)
-			state->followed = 1;
-	}
-	if (request == MT_REQUEST_OPEN && mm)
-		open_space(mm, task, MT_BORN_BEFORE);
 	return 0;
 }

@@ -38,10 +38,19 @@ static __always_inline void find_namespace(void)
 	pid_namespace = name_at(pid, pid_level).namespace;
 }
 
+static __always_inline void find_root(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	root_dentry = (__u64)BPF_CORE_READ(task, fs, root.dentry);
+	root_mount = (__u64)BPF_CORE_READ(task, fs, root.mnt);
+}
+
 SEC("syscall")
 int mt_setup(void *context)
 {
 	find_cpus();
 	find_namespace();
+	find_root();
 	return 0;
 }

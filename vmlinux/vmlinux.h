@@ -104,6 +104,38 @@ struct vm_area_struct {
 	unsigned long vm_flags;
 };
 
+struct qstr {
+	const unsigned char *name;
+};
+
+struct dentry {
+	struct dentry *d_parent;
+	struct qstr d_name;
+};
+
+struct vfsmount {
+	struct dentry *mnt_root;
+};
+
+struct mount {
+	struct mount *mnt_parent;
+	struct dentry *mnt_mountpoint;
+	struct vfsmount mnt;
+};
+
+struct path {
+	struct vfsmount *mnt;
+	struct dentry *dentry;
+};
+
+struct file {
+	struct path f_path;
+};
+
+struct fs_struct {
+	struct path root;
+};
+
 struct mm_struct {
 	struct maple_tree mm_mt;
 	atomic_t mm_users;
@@ -116,6 +148,7 @@ struct mm_struct {
 	unsigned long arg_end;
 	struct percpu_counter rss_stat[4];
 	atomic_long_t hugetlb_usage;
+	struct file *exe_file;
 };
 
 struct ns_common {
@@ -188,6 +221,7 @@ struct task_struct {
 	char comm[16];
 	struct signal_struct *signal;
 	struct css_set *cgroups;
+	struct fs_struct *fs;
 };
 
 struct linux_binprm {

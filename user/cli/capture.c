@@ -59,6 +59,11 @@ static struct error *open_places(struct places *places, const struct options *op
 	return error ? error_first(error, close_places(places)) : NULL;
 }
 
+static void say(const char *text)
+{
+	fputs(text, stderr);
+}
+
 static struct error *start(const struct options *options, struct collector **out)
 {
 	const struct collector_options wanted = {
@@ -69,7 +74,7 @@ static struct error *start(const struct options *options, struct collector **out
 		.cgroup = options->cgroup,
 		.children = options->children,
 		.calls = options->calls,
-		.verbose = options->verbose,
+		.say = options->verbose ? say : NULL,
 	};
 	cleanup_collector struct collector *collector = NULL;
 

@@ -21,7 +21,7 @@ struct collector_options {
 	const char *cgroup;   /* ... or what is in this cgroup */
 	bool children;
 	bool calls;
-	bool verbose;
+	void (*say)(const char *text); /* takes what libbpf has to say, NULL: nobody */
 };
 
 /* The state of a running capture, for the status line. */

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What is a process's program, its arguments, its cgroup?  See identity.h. */
+/* What is a process's program, and with which arguments?  See identity.h. */
 #include "user/collect/identity.h"
 
 #include "user/base/cleanup.h"
 #include "user/base/memory.h"
+#include "user/collect/self.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -12,7 +14,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ARGUMENTS_MOST 4096
+#define ARGUMENTS_MOST 8192
+#define CUT "\u2026" /* where there were more */
+
+/* ---- /proc ---- */
 
 /* Reads a file of /proc, which has no size to ask for.  Returns the bytes, -1 on failure. */
 static ssize_t read_file(int directory, const char *name, char *out, size_t room)
@@ -45,102 +50,165 @@ static bool is_same(int directory, const struct process *process)
 	if (!at || sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d "
 			  "%*d %*d %*d %*d %llu", &start) != 1)
 		return false;
-	return start == process->start_boot_ns / tick_ns;
+	return start == self_shown_boot_ns(process->start_boot_ns) / tick_ns;
+}
+
+/* Replaces its arguments; those that are cut end with a mark, and not within a character. */
+static void set_arguments(struct process *process, const char *line, size_t bytes, bool cut)
+{
+	char *copy;
+
+	for (int i = 0; cut && i < 3 && bytes && (line[bytes - 1] & 0x80); i++)
+		bytes--;
+	copy = memory_new(bytes + sizeof(CUT), 1);
+	memcpy(copy, line, bytes);
+	if (cut) {
+		memcpy(copy + bytes, CUT, sizeof(CUT));
+		bytes += strlen(CUT);
+	}
+	free(process->arguments);
+	process->arguments = copy;
+	process->argument_bytes = bytes;
 }
 
 static void read_arguments(int directory, struct process *process)
 {
-	char line[ARGUMENTS_MOST];
+	char line[ARGUMENTS_MOST + 1];
 	ssize_t bytes = read_file(directory, "cmdline", line, sizeof(line));
 
-	if (bytes < 0)
-		return;
-	free(process->arguments);
-	process->arguments = memory_copy(line, bytes);
-	process->argument_bytes = bytes;
+	if (bytes > ARGUMENTS_MOST)
+		set_arguments(process, line, ARGUMENTS_MOST, true);
+	else if (bytes >= 0)
+		set_arguments(process, line, bytes, false);
 }
 
-static void read_executable(int directory, struct process *process)
+static void set_executable(struct process *process, const char *path, size_t bytes)
 {
-	char path[PATH_MAX];
-	ssize_t bytes = readlinkat(directory, "exe", path, sizeof(path));
-
-	if (bytes < 0)
-		return;
 	free(process->executable);
 	process->executable = memory_copy(path, bytes);
 }
 
-/* The line of the hierarchy that has the memory controller. */
-static void read_cgroup(int directory, struct process *process, bool cgroup_v1)
+/* False where there is no memory to ask about: the thread has ended. */
+static bool read_program(int directory, struct process *process)
 {
-	char text[16384], *line, *rest = text;
-	ssize_t bytes = read_file(directory, "cgroup", text, sizeof(text) - 1);
+	char path[PATH_MAX];
+	ssize_t bytes = readlinkat(directory, "exe", path, sizeof(path));
 
-	if (bytes < 0)
-		return;
-	text[bytes] = 0;
-	while ((line = strsep(&rest, "\n"))) {
-		char *list = strchr(line, ':'), *path = list ? strchr(list + 1, ':') : NULL;
+	if (bytes < 0 && errno == ENOENT)
+		return false;
+	if (bytes >= 0)
+		set_executable(process, path, bytes);
+	read_arguments(directory, process);
+	return true;
+}
 
-		if (!path)
-			continue;
-		*path++ = 0;
-		if (cgroup_v1 ? !strstr(list, "memory") : list[1] != 0)
-			continue;
-		free(process->cgroup);
-		process->cgroup = memory_copy(path, strlen(path));
-		return;
+/* Where the main thread has ended, the others still know. */
+static void ask_threads(int process_directory, struct process *process)
+{
+	int fd = openat(process_directory, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	cleanup_closedir DIR *tasks = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *entry;
+
+	while (tasks && (entry = readdir(tasks))) {
+		cleanup_close int thread = openat(fd, entry->d_name,
+						  O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+		if (entry->d_name[0] != '.' && thread >= 0 && read_program(thread, process))
+			return;
 	}
 }
 
-void identity_read(struct process *process, bool cgroup_v1)
+void identity_read(struct process *process)
 {
 	cleanup_close int directory = -1;
 	char path[32];
 
-	if (process->identified)
-		return;
 	snprintf(path, sizeof(path), "/proc/%u", process->pid);
 	directory = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (directory < 0 || !is_same(directory, process))
 		return;
-	if (!process->arguments)
-		read_arguments(directory, process);
-	read_executable(directory, process);
-	read_cgroup(directory, process, cgroup_v1);
-	process->identified = true;
+	if (!read_program(directory, process))
+		ask_threads(directory, process);
 }
 
-static char *copy_text(const char *text)
+/* ---- birth ---- */
+
+static void forget_words(struct process *process)
 {
-	return text ? memory_copy(text, strlen(text)) : NULL;
+	free(process->arguments);
+	free(process->executable);
+	process->arguments = process->executable = NULL;
+	process->argument_bytes = 0;
+}
+
+void identity_born(struct process *process, const struct mt_space *space,
+		   const struct process *parent)
+{
+	if (space->birth == MT_BORN_FORK) {
+		process->forked_by = space->forked_by;
+		process->forked_ns = space->opened_ns;
+		identity_inherit(process, parent);
+	}
+	/* What was sent of its exec got lost: it is not what it was, and more is not known. */
+	if (space->birth == MT_BORN_EXEC && process->program_ns < space->opened_ns) {
+		forget_words(process);
+		process->program_ns = space->opened_ns;
+	}
 }
 
 void identity_inherit(struct process *process, const struct process *parent)
 {
-	if (!parent || process->identified)
+	bool has_words = process->arguments || process->executable;
+
+	if (!parent || has_words || process->program_ns || !process->forked_ns ||
+	    parent->start_boot_ns > process->start_boot_ns ||
+	    parent->program_ns > process->forked_ns)
 		return;
-	if (!process->arguments && parent->arguments) {
+	if (parent->arguments)
 		process->arguments = memory_copy(parent->arguments, parent->argument_bytes);
-		process->argument_bytes = parent->argument_bytes;
+	process->argument_bytes = parent->argument_bytes;
+	if (parent->executable)
+		set_executable(process, parent->executable, strlen(parent->executable));
+}
+
+/* ---- exec ---- */
+
+/* The kernel side sends a path's names, the last one first, each with a NUL behind it. */
+static void set_path(struct process *process, const char *names, size_t bytes)
+{
+	char path[MT_PATH_ROOM + 1];
+	size_t at = sizeof(path);
+
+	for (size_t i = 0; i < bytes; i += strnlen(names + i, bytes - i) + 1) {
+		size_t length = strnlen(names + i, bytes - i);
+
+		if (length + 1 > at)
+			break;
+		at -= length;
+		memcpy(path + at, names + i, length);
+		path[--at] = '/';
 	}
-	if (!process->executable)
-		process->executable = copy_text(parent->executable);
-	if (!process->cgroup && process->cgroup_id == parent->cgroup_id)
-		process->cgroup = copy_text(parent->cgroup);
+	set_executable(process, path + at, sizeof(path) - at);
+}
+
+static size_t count_arguments(const char *line, size_t bytes)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < bytes; i++)
+		count += !line[i];
+	return count;
 }
 
 void identity_exec(struct process *process, const struct mt_event_exec *event, size_t bytes)
 {
-	size_t argument_bytes = event->argument_bytes;
+	size_t argument_bytes = event->argument_bytes, path_bytes = event->path_bytes;
 
-	if (bytes < sizeof(*event) || argument_bytes > MT_ARGUMENTS)
+	if (bytes < sizeof(*event) || argument_bytes > MT_ARGUMENTS || path_bytes > MT_PATH_ROOM)
 		return;
-	free(process->arguments);
-	free(process->executable);
-	process->arguments = memory_copy(event->arguments, argument_bytes);
-	process->argument_bytes = argument_bytes;
-	process->executable = memory_copy(event->path, strnlen(event->path, sizeof(event->path)));
-	process->identified = false; /* /proc knows the whole path, if it is asked in time */
+	set_arguments(process, event->arguments, argument_bytes,
+		      count_arguments(event->arguments, argument_bytes) < event->argument_count);
+	set_path(process, event->path, path_bytes);
+	process->program_ns = event->event.time_ns;
+	process->asked_ns = 0; /* /proc knows all of it, if it is asked in time */
 }

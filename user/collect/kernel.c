@@ -19,13 +19,17 @@
 #define SLOTS_LEAST 1024
 #define BLOCKS_A_BOOK 4	      /* histograms of a process; those that calls need included */
 
-static bool verbose;
+/* libbpf hands its words to a function without a context. */
+static void (*say_libbpf)(const char *text);
 
 static int print_libbpf(enum libbpf_print_level level, const char *format, va_list arguments)
 {
-	if (level == LIBBPF_DEBUG || !verbose)
+	cleanup_free char *text = NULL;
+
+	if (level == LIBBPF_DEBUG || !say_libbpf || vasprintf(&text, format, arguments) < 0)
 		return 0;
-	return vfprintf(stderr, format, arguments);
+	say_libbpf(text);
+	return 0;
 }
 
 /* ---- sizes ---- */
@@ -51,8 +55,22 @@ static void choose_sizes(struct kernel *kernel, const struct kernel_options *opt
 	kernel->blocks = MT_BLOCKS_SHARED +
 			 kernel->book_count * (options->calls ? BLOCKS_A_BOOK : 1);
 	kernel->calls = options->calls;
-	kernel->cpus = libbpf_num_possible_cpus();
 	kernel->page_bytes = sysconf(_SC_PAGESIZE);
+}
+
+static struct error *count_cpus(struct kernel *kernel)
+{
+	int cpus = libbpf_num_possible_cpus();
+
+	if (cpus < 1) {
+		TRY(probe_missing());
+		return error_new(-cpus, "cannot find out how many CPUs this machine has");
+	}
+	if (cpus > MT_CPUS)
+		return error_new(0, "this machine has %d CPUs, memtrace counts on %d at the most",
+				 cpus, MT_CPUS);
+	kernel->cpus = cpus;
+	return NULL;
 }
 
 static void set_sizes(struct kernel *kernel)
@@ -79,7 +97,7 @@ static void set_sizes(struct kernel *kernel)
 
 /* ---- loading ---- */
 
-static struct error *configure(struct kernel *kernel, const struct kernel_options *options)
+static void configure(struct kernel *kernel, const struct kernel_options *options)
 {
 	struct mt_config config = {
 		.cpus = kernel->cpus,
@@ -97,11 +115,7 @@ static struct error *configure(struct kernel *kernel, const struct kernel_option
 		.cgroup_id = options->cgroup_id,
 	};
 
-	if (kernel->cpus > MT_CPUS)
-		return error_new(0, "this machine has %u CPUs, memtrace counts on %u at the most",
-				 kernel->cpus, MT_CPUS);
 	memcpy((void *)&kernel->skeleton->rodata->config, &config, sizeof(config));
-	return NULL;
 }
 
 static void choose_programs(struct kernel *kernel, const struct kernel_options *options)
@@ -169,13 +183,14 @@ static struct error *open_ring(struct kernel *kernel, kernel_event event, void *
 struct error *kernel_load(struct kernel *kernel, const struct kernel_options *options,
 			  kernel_event event, void *context)
 {
-	verbose = options->verbose;
+	say_libbpf = options->say;
 	libbpf_set_print(print_libbpf);
 	kernel->skeleton = memtrace_bpf__open();
 	if (!kernel->skeleton)
 		return error_new(errno, "cannot open the kernel side");
+	TRY(count_cpus(kernel));
 	choose_sizes(kernel, options);
-	TRY(configure(kernel, options));
+	configure(kernel, options);
 	set_sizes(kernel);
 	choose_programs(kernel, options);
 	if (memtrace_bpf__load(kernel->skeleton))
@@ -223,6 +238,22 @@ void kernel_free(struct kernel *kernel)
 
 /* ---- use ---- */
 
+/* An iterator over all tasks, or since 6.1 (f0d74c4da1f0) over the threads of one process. */
+static int open_iterator(const struct kernel *kernel, __u32 pid)
+{
+	union bpf_iter_link_info which = { .task.pid = pid };
+	struct bpf_iter_attach_opts options = { .sz = sizeof(options), .link_info = &which,
+						.link_info_len = sizeof(which) };
+	struct bpf_link *link = NULL;
+	int fd;
+
+	if (pid)
+		link = bpf_program__attach_iter(kernel->skeleton->progs.mt_read, &options);
+	fd = bpf_iter_create(bpf_link__fd(link ? link : kernel->reader));
+	bpf_link__destroy(link);
+	return fd;
+}
+
 struct error *kernel_follow(struct kernel *kernel, __u32 pid, bool open)
 {
 	cleanup_close int fd = -1;
@@ -231,7 +262,7 @@ struct error *kernel_follow(struct kernel *kernel, __u32 pid, bool open)
 
 	kernel->skeleton->bss->request = open ? MT_REQUEST_OPEN : MT_REQUEST_FOLLOW;
 	kernel->skeleton->bss->request_pid = pid;
-	fd = bpf_iter_create(bpf_link__fd(kernel->reader));
+	fd = open_iterator(kernel, pid);
 	if (fd < 0)
 		return error_new(errno, "cannot walk the tasks");
 	do

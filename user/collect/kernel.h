@@ -17,7 +17,7 @@ struct kernel_options {
 	bool follow_all;
 	bool follow_children;
 	bool calls;
-	bool verbose;
+	void (*say)(const char *text); /* takes what libbpf has to say, NULL: nobody */
 	uint64_t cgroup_id; /* 0: none */
 };
 

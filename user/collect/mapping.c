@@ -42,8 +42,10 @@ static void uncount(struct kernel *kernel, __u32 serial, __u32 size_class,
 
 	if (!mapping->start || mapping->touched)
 		return;
-	for (__u64 chunk = mapping->start >> shift; chunk <= (mapping->end - 1) >> shift; chunk++)
-		__sync_fetch_and_sub(&kernel->filter[mt_filter_index(serial, size_class, chunk)], 1);
+	for (__u64 chunk = mapping->start >> shift, last = (mapping->end - 1) >> shift;
+	     chunk <= last; chunk++)
+		__sync_fetch_and_sub(
+			&kernel->filter[mt_filter_index(serial, size_class, chunk)], 1);
 }
 
 static void sweep(struct kernel *kernel)

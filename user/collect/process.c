@@ -21,13 +21,22 @@ static void release(struct process *process)
 {
 	free(process->arguments);
 	free(process->executable);
-	free(process->cgroup);
 	free(process->rows);
 	for (size_t i = 0; i < process->histogram_count; i++)
 		free(process->histograms[i].bucket);
 	free(process->histograms);
-	process_free(process->live);
+	process_drop_live(process);
 	process_free(process->earlier);
+}
+
+void process_drop_live(struct process *process)
+{
+	while (process->live) {
+		struct process *part = process->live;
+
+		process->live = part->next;
+		process_free(part);
+	}
 }
 
 void process_free(struct process *process)
@@ -88,7 +97,7 @@ void process_end(struct process_table *table, struct process *process)
 		return;
 	process->ended = true;
 	table->ended++;
-	/* Nothing is added any more: no room for growth is needed. */
+	/* Hardly anything is added any more: no room for growth is needed. */
 	if (process->row_count)
 		process->rows = memory_trim(process->rows, process->row_count,
 					    sizeof(*process->rows));
@@ -108,6 +117,14 @@ static void unchain(struct process_table *table, const struct process *process)
 
 /* ---- adding up ---- */
 
+/* Room for one more.  What ended has none to spare, and yet may get some: an address space
+ * that it had before an exec, and that somebody else held on to, can close after its last. */
+static void *grow(const struct process *process, void *array, size_t count, size_t size)
+{
+	return process->ended ? memory_trim(array, count + 1, size) :
+				memory_grow(array, count, size);
+}
+
 struct row *process_row(struct process *process, uint16_t operation, uint16_t call)
 {
 	struct row *row;
@@ -117,7 +134,7 @@ struct row *process_row(struct process *process, uint16_t operation, uint16_t ca
 		if (row->operation == operation && row->call == call)
 			return row;
 	}
-	process->rows = memory_grow(process->rows, process->row_count, sizeof(*row));
+	process->rows = grow(process, process->rows, process->row_count, sizeof(*row));
 	row = &process->rows[process->row_count++];
 	*row = (struct row){ .operation = operation, .call = call };
 	return row;
@@ -131,8 +148,8 @@ static struct histogram *histogram_of(struct process *process, uint32_t which)
 		if (process->histograms[i].which == which)
 			return &process->histograms[i];
 	}
-	process->histograms = memory_grow(process->histograms, process->histogram_count,
-					  sizeof(*histogram));
+	process->histograms = grow(process, process->histograms, process->histogram_count,
+				   sizeof(*histogram));
 	histogram = &process->histograms[process->histogram_count++];
 	*histogram = (struct histogram){ .which = which };
 	return histogram;
@@ -148,8 +165,9 @@ static void widen(struct histogram *histogram, uint16_t first, uint16_t end)
 	if (histogram->bucket && histogram->end > end)
 		end = histogram->end;
 	wider = memory_new(end - first, sizeof(*wider));
-	for (uint16_t i = histogram->first; i < histogram->end; i++)
-		wider[i - first] = histogram->bucket[i - histogram->first];
+	if (histogram->bucket)
+		memcpy(wider + histogram->first - first, histogram->bucket,
+		       (histogram->end - histogram->first) * sizeof(*wider));
 	free(histogram->bucket);
 	histogram->bucket = wider;
 	histogram->first = first;
@@ -177,7 +195,7 @@ static void add_buckets(struct histogram *histogram, const uint64_t *counts, uin
 
 static void add_entries(struct process *process, const struct mt_entry *entries)
 {
-	for (uint16_t operation = 0; operation < MT_OPERATIONS; operation++) {
+	for (uint32_t operation = 0; operation < MT_OPERATIONS; operation++) {
 		const struct mt_entry *entry = &entries[operation];
 		static const struct mt_entry nothing;
 		struct row *row;
@@ -252,17 +270,46 @@ void process_merge_histograms(struct process *process, const struct process *fro
 	}
 }
 
-void process_add(struct process *process, const struct mt_space *space,
-		 const struct mt_book *book, const struct mt_lane *lanes)
+/* The first space has the opening.  A later one opens at nothing, unless it found no slot at
+ * its birth: what it had by the time that it got one came from nowhere that was seen. */
+static void add_opening(struct process *process, const struct mt_space *space)
 {
+	bool first = !process->has_space || space->opened_ns < process->first_opened_ns;
+
+	for (size_t i = 0; i < MT_BALANCES; i++) {
+		int64_t later = first ? process->opening[i] : space->opening[i];
+
+		if (later)
+			process_row(process, MT_OP_OTHER, 0)->moved[i] += later;
+		if (first)
+			process->opening[i] = space->opening[i];
+	}
+	if (first)
+		process->first_opened_ns = space->opened_ns;
+}
+
+/* Is it the youngest so far?  Then what it says of the process holds. */
+static bool add_names(struct process *process, const struct mt_space *space)
+{
+	if (space->opened_ns < process->last_opened_ns)
+		return false;
+	process->last_opened_ns = space->opened_ns;
+	if (process->has_exit) /* which has told the same, and later */
+		return true;
 	process->parent_pid = space->parent_pid;
 	process->cgroup_id = space->cgroup_id;
 	memcpy(process->comm, space->comm, sizeof(process->comm));
-	if (!process->has_space) {
-		process->opened_ns = space->opened_ns;
-		memcpy(process->opening, space->opening, sizeof(process->opening));
-	}
+	return true;
+}
+
+bool process_add(struct process *process, const struct mt_space *space,
+		 const struct mt_book *book, const struct mt_lane *lanes)
+{
+	bool last = add_names(process, space);
+
+	add_opening(process, space);
 	process->has_space = true;
+	process->hidden = false;
 	process->shares_with = 0;
 	if (space->peak_pages > process->peak_pages) {
 		process->peak_pages = space->peak_pages;
@@ -274,6 +321,7 @@ void process_add(struct process *process, const struct mt_space *space,
 		add_details(process, book->detail);
 	add_lanes(process, lanes);
 	add_unbooked(process, space);
+	return last;
 }
 
 struct process *process_copy(const struct process *process)
@@ -281,7 +329,7 @@ struct process *process_copy(const struct process *process)
 	struct process *copy = memory_new(1, sizeof(*copy));
 
 	*copy = *process;
-	copy->arguments = copy->executable = copy->cgroup = NULL;
+	copy->arguments = copy->executable = NULL;
 	copy->live = copy->earlier = copy->next = copy->chain = NULL;
 	/* Room as memory_grow() expects it for that count. */
 	copy->rows = NULL;
@@ -295,9 +343,9 @@ struct process *process_copy(const struct process *process)
 	return copy;
 }
 
-/* ---- folding ---- */
+/* ---- several as one ---- */
 
-static void fold(struct process *into, const struct process *process)
+void process_join(struct process *into, const struct process *process)
 {
 	for (size_t i = 0; i < process->row_count; i++) {
 		const struct row *from = &process->rows[i];
@@ -314,14 +362,19 @@ static void fold(struct process *into, const struct process *process)
 		into->opening[balance] += process->opening[balance];
 		into->kernel[balance] += process->kernel[balance];
 	}
-	into->has_kernel = true;
-	into->ended = true;
-	into->has_space = true;
-	into->folded++;
 	if (process->peak_pages > into->peak_pages) {
 		into->peak_pages = process->peak_pages;
 		into->peak_ns = process->peak_ns;
 	}
+}
+
+static void fold(struct process *into, const struct process *process)
+{
+	process_join(into, process);
+	into->has_kernel = true;
+	into->ended = true;
+	into->has_space = true;
+	into->folded++;
 }
 
 /* Half of them at once, so that the walk of the list is paid for seldom. */

@@ -37,20 +37,24 @@ struct process {
 	char *arguments; /* NUL after each; NULL: not known */
 	size_t argument_bytes;
 	char *executable;
-	char *cgroup;
 	uint64_t cgroup_id;
-	bool identified; /* what can be known of it is */
+	uint32_t forked_by;  /* its parent, when it was born with a copy of that one's memory ... */
+	uint64_t forked_ns;  /* ... and when; 0: it was not */
+	uint64_t program_ns; /* its last exec, 0: none seen */
+	uint64_t asked_ns;   /* the birth of the address space that /proc was asked about last */
 	bool has_space;	 /* it had an address space of its own */
 	bool ended;	 /* its address space is gone */
 	bool has_exit;
 	int exit_code; /* as wait() has it */
+	uint64_t exit_ns;
 	uint32_t shares_with;
 	uint64_t folded; /* stands for so many */
-	uint64_t opened_ns;
+	uint64_t first_opened_ns, last_opened_ns; /* of its address spaces */
 	int64_t opening[MT_BALANCES];
 	int64_t kernel[MT_BALANCES]; /* the kernel's figures when it was last read */
 	bool has_kernel;
-	bool stable; /* live: ledger and kernel figures are of one moment */
+	bool stable;	 /* live: ledger and kernel figures are of one moment */
+	uint32_t serial; /* live: of the address space */
 	int64_t at_exit[MT_BALANCES];
 	bool has_at_exit;
 	uint64_t peak_pages;
@@ -59,10 +63,10 @@ struct process {
 	size_t row_count;
 	struct histogram *histograms;
 	size_t histogram_count;
-	struct process *live;	 /* with what its live address space adds, while a report is made */
+	struct process *live;	 /* with what its live address spaces add, while a report is made */
 	struct process *earlier; /* the same as it was at the last interval */
 	bool hidden;		 /* it never had anything of its own, and is gone */
-	struct process *next;	 /* of all, by birth */
+	struct process *next;	 /* of all, by birth; live: what another space of its adds */
 	struct process *chain;	 /* of those in one bucket, youngest first */
 };
 
@@ -95,14 +99,19 @@ void process_fold(struct process_table *table);
 struct process *process_copy(const struct process *process);
 void process_free(struct process *process);
 
+/* Forgets what its live address spaces add. */
+void process_drop_live(struct process *process);
+
 /* Adds to a process what an address space of its has: space, book (NULL: none), and lanes
- * summed over the CPUs; and its histograms, one by one. */
-void process_add(struct process *process, const struct mt_space *space,
+ * summed over the CPUs; and its histograms, one by one.  Spaces may come in any order: true
+ * where this is the youngest so far. */
+bool process_add(struct process *process, const struct mt_space *space,
 		 const struct mt_book *book, const struct mt_lane *lanes);
 void process_add_histogram(struct process *process, enum mt_histogram which,
 			   const struct mt_hist *block);
 
-/* Adds another process's histograms. */
+/* Adds all that was counted for another one, and its histograms alone. */
+void process_join(struct process *into, const struct process *process);
 void process_merge_histograms(struct process *process, const struct process *from);
 
 /* The line for an operation and call, made if it is new. */

@@ -235,7 +235,8 @@ static void record_peak(Mt__Process *made, const struct process *state,
 	made->peak_at_ns = at > options->started_ns ? at - options->started_ns : 0;
 }
 
-Mt__Process *record_process(const struct process *process, const struct record_options *options)
+Mt__Process *record_process(const struct process *process, struct cgroup_names *cgroups,
+			    const struct record_options *options)
 {
 	const struct process *state = process->live ? process->live : process;
 	Mt__Process *made = memory_new(1, sizeof(*made));
@@ -247,7 +248,7 @@ Mt__Process *record_process(const struct process *process, const struct record_o
 	made->command = binary(state->comm, strnlen(state->comm, MT_COMM));
 	record_arguments(made, process);
 	made->executable = binary_text(process->executable);
-	made->cgroup = binary_text(process->cgroup);
+	made->cgroup = binary_text(cgroup_name(cgroups, state->cgroup_id));
 	record_exit(made, process);
 	made->ended = process->ended && !process->live;
 	made->opening = record_balances(state->opening, options->page_bytes);

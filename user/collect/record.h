@@ -4,6 +4,7 @@
 #define MEMTRACE_COLLECT_RECORD_H
 
 #include "build/capture.pb-c.h"
+#include "user/collect/cgroup.h"
 #include "user/collect/kernel.h"
 #include "user/collect/process.h"
 
@@ -19,7 +20,8 @@ void record_names(Mt__Capture *capture);
 void record_free_names(Mt__Capture *capture);
 
 /* A process: its live state where it has one. */
-Mt__Process *record_process(const struct process *process, const struct record_options *options);
+Mt__Process *record_process(const struct process *process, struct cgroup_names *cgroups,
+			    const struct record_options *options);
 
 /* What a process has now, and what moved since the last interval. */
 Mt__ProcessInterval *record_interval(struct process *process,

@@ -1,21 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What do the address spaces hold?  See space.h. */
+/* What did the address spaces hold that are gone?  See space.h. */
 #include "user/collect/space.h"
 
-#include "build/memtrace.skel.h"
 #include "user/base/cleanup.h"
 #include "user/base/memory.h"
+#include "user/collect/identity.h"
 #include "user/collect/self.h"
 
-#include <bpf/bpf.h>
-#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
-#define READ_PASSES 8
-#define PASS_PAUSE_NS 500000
-#define ENDING_PASSES 200 /* to be torn down takes a large address space 50 ms and more */
+#define BUSY_NS 20000000 /* a program may be busy with a space that closed so long ago */
 
 static void add_histograms(const struct kernel *kernel, struct process *process,
 			   const struct mt_space *space)
@@ -31,9 +26,15 @@ static void add_histograms(const struct kernel *kernel, struct process *process,
 	}
 }
 
-/* ---- closed ones ---- */
+bool space_add(const struct kernel *kernel, struct process *process,
+	       const struct mt_space *space, const struct mt_book *book,
+	       const struct mt_lane *lanes)
+{
+	add_histograms(kernel, process, space);
+	return process_add(process, space, book, lanes);
+}
 
-static struct mt_lane sum_lanes(const struct kernel *kernel, __u32 slot)
+struct mt_lane space_lanes(const struct kernel *kernel, __u32 slot)
 {
 	struct mt_lane sum = { 0 };
 
@@ -48,192 +49,116 @@ static struct mt_lane sum_lanes(const struct kernel *kernel, __u32 slot)
 	return sum;
 }
 
-static void take_closed(struct kernel *kernel, struct process_table *table, __u32 slot)
-{
-	const struct mt_space *space = &kernel->spaces[slot];
-	struct process *process = process_get(table, space->pid, space->start_boot_ns);
-	struct mt_lane lanes = sum_lanes(kernel, slot);
-	struct mt_book book;
+/* ---- taking ---- */
 
-	kernel_read_book(kernel, space->book, &book); /* number 0 is an empty one */
-	kernel->stale += space->untouched;
-	process_add(process, space, &book, &lanes);
-	add_histograms(kernel, process, space);
-	process_free(process->live);
-	process->live = NULL;
-	if (space->ended_by == MT_OP_EXEC) {
-		kernel_recycle(kernel, slot);
-		return;
-	}
+static void end(struct process_table *table, struct process *process,
+		const struct mt_space *space)
+{
 	memcpy(process->kernel, space->final, sizeof(process->kernel));
 	process->has_kernel = true;
 	if (space->exiting)
 		memcpy(process->at_exit, space->at_exit, sizeof(process->at_exit));
 	process->has_at_exit = space->exiting;
 	process_end(table, process);
-	kernel_recycle(kernel, slot);
+}
+
+static void take(struct kernel *kernel, struct process_table *table, __u32 slot)
+{
+	struct mt_space *space = &kernel->spaces[slot];
+	struct process *process = process_get(table, space->pid, space->start_boot_ns);
+	struct mt_lane lanes = space_lanes(kernel, slot);
+	struct mt_book book;
+
+	kernel_read_book(kernel, space->book, &book); /* number 0 is an empty one */
+	kernel->stale += space->untouched;
+	process_drop_live(process);
+	if (space_add(kernel, process, space, &book, &lanes)) {
+		identity_born(process, space, process_find(table, space->parent_pid));
+		if (space->ended_by != MT_OP_EXEC)
+			end(table, process, space);
+	}
+	space->state = MT_SPACE_TAKEN;
+}
+
+/* ---- which ones ---- */
+
+struct closed {
+	__u32 slot;
+	uint64_t opened_ns;
+};
+
+struct closed_list {
+	struct closed *closed;
+	size_t count;
+};
+
+/* A parent before its child, a program before the one that it became. */
+static int by_birth(const void *left, const void *right)
+{
+	const struct closed *a = left, *b = right;
+
+	return a->opened_ns < b->opened_ns ? -1 : a->opened_ns > b->opened_ns;
+}
+
+static struct closed_list find_closed(const struct kernel *kernel, uint64_t before_ns)
+{
+	__u32 used = kernel_used_slots(kernel);
+	struct closed_list list = { 0 };
+
+	for (__u32 slot = 1; slot < used; slot++) {
+		const struct mt_space *space = &kernel->spaces[slot];
+
+		if (space->state != MT_SPACE_CLOSED || space->closed_ns > before_ns)
+			continue;
+		list.closed = memory_grow(list.closed, list.count, sizeof(*list.closed));
+		list.closed[list.count++] = (struct closed){ slot, space->opened_ns };
+	}
+	if (list.count)
+		qsort(list.closed, list.count, sizeof(*list.closed), by_birth);
+	return list;
+}
+
+static void recycle(struct kernel *kernel, uint64_t before_ns)
+{
+	__u32 used = kernel_used_slots(kernel);
+
+	for (__u32 slot = 1; slot < used; slot++) {
+		const struct mt_space *space = &kernel->spaces[slot];
+
+		if (space->state == MT_SPACE_TAKEN && space->closed_ns <= before_ns)
+			kernel_recycle(kernel, slot);
+	}
 }
 
 void space_drain(struct kernel *kernel, struct process_table *table, uint64_t grace_ns)
 {
-	__u32 used = kernel_used_slots(kernel);
 	uint64_t now = self_monotonic_ns();
+	struct closed_list list = find_closed(kernel, now - grace_ns);
 
-	for (__u32 slot = 1; slot < used; slot++) {
-		const struct mt_space *space = &kernel->spaces[slot];
-
-		if (space->state == MT_SPACE_CLOSED && space->closed_ns + grace_ns <= now)
-			take_closed(kernel, table, slot);
-	}
+	/* What is closed has sent all of its events. */
+	kernel_poll(kernel);
+	for (size_t i = 0; i < list.count; i++)
+		take(kernel, table, list.closed[i].slot);
+	free(list.closed);
+	recycle(kernel, now - BUSY_NS);
 	process_fold(table);
 }
 
-/* ---- live ones ---- */
-
-struct record {
-	struct mt_space space;
-	struct mt_book book;
-	struct mt_record_end end;
-};
-
-static struct process *add_live(struct kernel *kernel, struct process *process,
-				const struct mt_space *space, const struct mt_book *book,
-				const struct mt_lane *lanes)
+static const struct process *owner(struct process_table *table, const struct mt_space *space)
 {
-	process_free(process->live);
-	process->live = process_copy(process);
-	process_add(process->live, space, book, lanes);
-	add_histograms(kernel, process->live, space);
-	return process->live;
+	return process_get(table, space->pid, space->start_boot_ns);
 }
 
-static void take_record(struct kernel *kernel, struct process_table *table,
-			const struct record *record)
+void space_drain_last(struct kernel *kernel, struct process_table *table)
 {
-	struct process *process = process_get(table, record->space.pid,
-					      record->space.start_boot_ns);
-	struct process *live = process->live;
+	struct closed_list list = find_closed(kernel, self_monotonic_ns());
 
-	/* Caught standing still before. */
-	if (live && live->stable)
-		return;
-	live = add_live(kernel, process, &record->space, &record->book, &record->end.lanes);
-	memcpy(live->kernel, record->end.kernel, sizeof(live->kernel));
-	live->has_kernel = true;
-	live->stable = record->end.stable;
-}
+	kernel_poll(kernel);
+	for (size_t i = 0; i < list.count; i++) {
+		const struct mt_space *space = &kernel->spaces[list.closed[i].slot];
 
-/* Fills a record from the iterator; false at its end. */
-static bool read_record(int fd, struct record *record, struct error **error)
-{
-	char *at = (char *)record;
-	size_t left = sizeof(*record);
-
-	while (left) {
-		ssize_t got = read(fd, at, left);
-
-		if (got < 0 && (errno == EINTR || errno == EAGAIN))
-			continue;
-		if (got < 0)
-			*error = error_new(errno, "cannot read the live address spaces");
-		if (got <= 0)
-			return false;
-		at += got;
-		left -= got;
+		if (space->ended_by != MT_OP_EXEC || !owner(table, space)->live)
+			take(kernel, table, list.closed[i].slot);
 	}
-	return true;
-}
-
-static struct error *read_pass(struct kernel *kernel, struct process_table *table,
-			       struct record *record)
-{
-	struct memtrace_bpf *skeleton = kernel->skeleton;
-	struct error *error = NULL;
-	cleanup_close int fd = -1;
-
-	skeleton->bss->request = MT_REQUEST_READ;
-	skeleton->bss->request_run++;
-	fd = bpf_iter_create(bpf_link__fd(kernel->reader));
-	if (fd < 0)
-		return error_new(errno, "cannot walk the tasks");
-	while (read_record(fd, record, &error))
-		take_record(kernel, table, record);
-	return error;
-}
-
-static uint32_t count_unstable(const struct process_table *table)
-{
-	uint32_t count = 0;
-
-	for (const struct process *process = table->first; process; process = process->next)
-		count += process->live && !process->live->stable;
-	return count;
-}
-
-/* Open spaces whose tasks are past the point where an iterator sees them: ending right now. */
-static uint32_t read_leftovers(struct kernel *kernel, struct process_table *table, bool take)
-{
-	__u32 used = kernel_used_slots(kernel);
-	uint32_t count = 0;
-
-	for (__u32 slot = 1; slot < used; slot++) {
-		const struct mt_space *space = &kernel->spaces[slot];
-		struct mt_lane lanes;
-		struct process *process;
-		struct mt_book book;
-
-		if (space->state != MT_SPACE_OPEN)
-			continue;
-		process = process_get(table, space->pid, space->start_boot_ns);
-		if (process->live)
-			continue;
-		count++;
-		if (!take)
-			continue;
-		lanes = sum_lanes(kernel, slot);
-		kernel_read_book(kernel, space->book, &book);
-		add_live(kernel, process, space, &book, &lanes);
-	}
-	return count;
-}
-
-/* What is being torn down right now will be closed in a moment; the number of those left. */
-static uint32_t await_endings(struct kernel *kernel, struct process_table *table)
-{
-	const struct timespec pause = { 0, PASS_PAUSE_NS };
-	uint32_t left = read_leftovers(kernel, table, false);
-
-	for (int pass = 0; left && pass < ENDING_PASSES; pass++) {
-		nanosleep(&pause, NULL);
-		space_drain(kernel, table, 0);
-		left = read_leftovers(kernel, table, false);
-	}
-	read_leftovers(kernel, table, true);
-	return left;
-}
-
-struct error *space_read(struct kernel *kernel, struct process_table *table, uint32_t *unread)
-{
-	cleanup_free struct record *record = memory_new(1, sizeof(*record));
-	const struct timespec pause = { 0, PASS_PAUSE_NS };
-
-	space_forget(table);
-	for (int pass = 0; pass < READ_PASSES; pass++) {
-		TRY(read_pass(kernel, table, record));
-		*unread = count_unstable(table) + read_leftovers(kernel, table, false);
-		if (!*unread)
-			return NULL;
-		nanosleep(&pause, NULL);
-		space_drain(kernel, table, 0);
-	}
-	*unread = count_unstable(table) + await_endings(kernel, table);
-	return NULL;
-}
-
-void space_forget(struct process_table *table)
-{
-	for (struct process *process = table->first; process; process = process->next) {
-		process_free(process->live);
-		process->live = NULL;
-	}
+	free(list.closed);
 }

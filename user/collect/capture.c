@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What does the capture say, when all is read?  See capture.h. */
+#include "user/collect/capture.h"
+
+#include "user/base/memory.h"
+#include "user/collect/identity.h"
+#include "user/collect/lazy.h"
+#include "user/collect/target.h"
+#include "user/version.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+static char *copy(const char *text)
+{
+	return memory_copy(text, strlen(text));
+}
+
+static void fill_host(struct collector *collector, Mt__Capture *capture)
+{
+	struct utsname names;
+
+	uname(&names);
+	capture->host = memory_new(1, sizeof(*capture->host));
+	mt__host__init(capture->host);
+	capture->host->kernel = copy(names.release);
+	capture->host->architecture = copy(names.machine);
+	capture->host->page_bytes = collector->kernel.page_bytes;
+	capture->host->cpus = sysconf(_SC_NPROCESSORS_ONLN);
+}
+
+static void fill_losses(struct collector *collector, Mt__Capture *capture)
+{
+	const struct kernel *kernel = &collector->kernel;
+	Mt__Losses *made = memory_new(1, sizeof(*made));
+
+	mt__losses__init(made);
+	made->cells = kernel_losses(kernel, MT_LOSS_CELLS);
+	made->mappings = kernel_losses(kernel, MT_LOSS_MAPPINGS);
+	made->events = kernel_losses(kernel, MT_LOSS_EVENTS);
+	made->spaces = kernel_losses(kernel, MT_LOSS_SPACES);
+	made->storage = kernel_losses(kernel, MT_LOSS_STORAGE);
+	made->reads = kernel_losses(kernel, MT_LOSS_READS) + collector->unread;
+	capture->losses = made;
+}
+
+static void add_feature(Mt__Capture *capture, const char *name, bool there)
+{
+	Mt__Feature *feature = memory_new(1, sizeof(*feature));
+
+	mt__feature__init(feature);
+	feature->name = copy(name);
+	feature->there = there;
+	capture->features = memory_grow(capture->features, capture->n_features,
+					sizeof(*capture->features));
+	capture->features[capture->n_features++] = feature;
+}
+
+static void fill_features(struct collector *collector, Mt__Capture *capture)
+{
+	/* The kernel side does not load without the first four. */
+	add_feature(capture, "rss_stat", true);
+	add_feature(capture, "page_fault_address", true);
+	add_feature(capture, "mmap_lock", true);
+	add_feature(capture, "exit_mmap", true);
+	add_feature(capture, "calls", collector->options.calls);
+	add_feature(capture, "run_time", collector->cost.measured);
+}
+
+static bool is_reported(const struct process *process)
+{
+	return !process->hidden && (process->has_space || process->live || process->shares_with);
+}
+
+/* A child that was gone before it was asked is what its parent was then. */
+static void complete(struct collector *collector, struct process *process)
+{
+	const struct process *state = process->live ? process->live : process;
+
+	identity_inherit(process, process_find(&collector->processes, process->forked_by));
+	if (process->live || process->shares_with)
+		cgroup_learn(&collector->cgroups, state->cgroup_id, process->pid);
+}
+
+static void fill_processes(struct collector *collector, Mt__Capture *capture)
+{
+	struct process_table *table = &collector->processes;
+
+	capture->processes = memory_new(table->count + 1, sizeof(*capture->processes));
+	for (struct process *process = table->first; process; process = process->next) {
+		if (!is_reported(process))
+			continue;
+		complete(collector, process);
+		capture->processes[capture->n_processes] =
+			record_process(process, &collector->cgroups, &collector->record);
+		lazy_fill(capture->processes[capture->n_processes++]);
+		process_drop_live(process);
+	}
+	if (table->folded.folded)
+		capture->processes[capture->n_processes++] =
+			record_process(&table->folded, &collector->cgroups, &collector->record);
+}
+
+static void add_living(void *context, pid_t pid)
+{
+	struct collector *collector = context;
+
+	collector->living = memory_grow(collector->living, collector->living_count,
+					sizeof(*collector->living));
+	collector->living[collector->living_count++] = pid;
+}
+
+void capture_list_living(struct collector *collector)
+{
+	if (collector->options.system && !collector->cgroup_id)
+		target_all(add_living, collector);
+}
+
+static bool is_unseen(struct collector *collector, pid_t pid)
+{
+	return pid != getpid() && !process_find(&collector->processes, pid) &&
+	       target_has_memory(pid);
+}
+
+/* Some hosts hide processes of theirs from BPF, as a sandbox its first one. */
+static void fill_notes(struct collector *collector, Mt__Capture *capture)
+{
+	uint32_t count = 0;
+	char note[160];
+	pid_t first = 0;
+
+	for (size_t i = 0; i < collector->living_count; i++) {
+		if (is_unseen(collector, collector->living[i]) && !count++)
+			first = collector->living[i];
+	}
+	if (!count)
+		return;
+	snprintf(note, sizeof(note), "%u process%s could not be followed (the first is %d): the "
+		 "kernel does not show %s to BPF.", count, count == 1 ? "" : "es", first,
+		 count == 1 ? "it" : "them");
+	capture->notes = memory_grow(capture->notes, capture->n_notes, sizeof(*capture->notes));
+	capture->notes[capture->n_notes++] = copy(note);
+}
+
+Mt__Capture *capture_build(struct collector *collector, uint64_t duration_ns)
+{
+	Mt__Capture *capture = memory_new(1, sizeof(*capture));
+	const struct collector_options *options = &collector->options;
+
+	mt__capture__init(capture);
+	capture->memtrace_version = copy(MEMTRACE_VERSION);
+	capture->mode = copy(options->command ? "run" : options->pid_count ? "attach" : "system");
+	capture->started_unix_ns = collector->started_unix_ns;
+	capture->duration_ns = duration_ns;
+	capture->sample = 1;
+	capture->calls = options->calls;
+	fill_host(collector, capture);
+	fill_losses(collector, capture);
+	fill_features(collector, capture);
+	record_names(capture);
+	record_histograms(capture, &collector->processes, &collector->kernel);
+	fill_notes(collector, capture);
+	capture->overhead = cost_record(&collector->cost, &collector->kernel);
+	kernel_free(&collector->kernel); /* before the report takes memory */
+	fill_processes(collector, capture);
+	process_table_free(&collector->processes);
+	capture->intervals = collector->intervals;
+	capture->n_intervals = collector->interval_count;
+	collector->intervals = NULL;
+	collector->interval_count = 0;
+	return capture;
+}

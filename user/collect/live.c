@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What do the live address spaces hold?  See live.h. */
+#include "user/collect/live.h"
+
+#include "build/memtrace.skel.h"
+#include "user/base/cleanup.h"
+#include "user/base/memory.h"
+#include "user/collect/self.h"
+#include "user/collect/space.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define READ_PASSES 9 /* 255 ms in all, where some take long to end */
+#define PAUSE_NS 500000L
+
+struct record {
+	struct mt_space space;
+	struct mt_book book;
+	struct mt_record_end end;
+};
+
+/* ---- what a process has of live spaces ---- */
+
+/*
+ * Nearly always one.  Two where it became another program while a child still lived in the
+ * memory that it had before: that goes on under its name.
+ */
+static struct process **part_of(struct process *process, uint32_t serial)
+{
+	struct process **part = &process->live;
+
+	while (*part && (*part)->serial != serial)
+		part = &(*part)->next;
+	return part;
+}
+
+/* The first part has what ended spaces left, too. */
+static struct process *renew_part(const struct kernel *kernel, struct process *process,
+				  const struct record *record)
+{
+	struct process **at = part_of(process, record->space.serial);
+	struct process *next = *at ? (*at)->next : NULL, *part;
+
+	part = at == &process->live ? process_copy(process) : memory_new(1, sizeof(*part));
+	process_free(*at);
+	*at = part;
+	part->next = next;
+	part->serial = record->space.serial;
+	space_add(kernel, part, &record->space, &record->book, &record->end.lanes);
+	return part;
+}
+
+static void take_record(const struct kernel *kernel, struct process_table *table,
+			const struct record *record)
+{
+	struct process *process = process_get(table, record->space.pid,
+					      record->space.start_boot_ns);
+	struct process *part = *part_of(process, record->space.serial);
+
+	/* Caught standing still before. */
+	if (part && part->stable)
+		return;
+	part = renew_part(kernel, process, record);
+	memcpy(part->kernel, record->end.kernel, sizeof(part->kernel));
+	part->has_kernel = true;
+	part->stable = record->end.stable;
+}
+
+static uint32_t count_unstable(const struct process_table *table)
+{
+	uint32_t count = 0;
+
+	for (const struct process *process = table->first; process; process = process->next) {
+		for (const struct process *part = process->live; part; part = part->next)
+			count += !part->stable;
+	}
+	return count;
+}
+
+static void join_parts(struct process_table *table)
+{
+	for (struct process *process = table->first; process; process = process->next) {
+		struct process *live = process->live;
+
+		for (const struct process *part = live; part; part = part->next) {
+			if (part != live)
+				process_join(live, part);
+		}
+	}
+}
+
+/* ---- reading ---- */
+
+/* Fills a record from the iterator; false at its end. */
+static bool read_record(int fd, struct record *record, struct error **error)
+{
+	char *at = (char *)record;
+	size_t left = sizeof(*record);
+
+	while (left) {
+		ssize_t got = read(fd, at, left);
+
+		if (got < 0 && (errno == EINTR || errno == EAGAIN))
+			continue;
+		if (got < 0)
+			*error = error_new(errno, "cannot read the live address spaces");
+		if (got <= 0)
+			return false;
+		at += got;
+		left -= got;
+	}
+	return true;
+}
+
+static struct error *read_pass(struct kernel *kernel, struct process_table *table,
+			       struct record *record)
+{
+	struct memtrace_bpf *skeleton = kernel->skeleton;
+	struct error *error = NULL;
+	cleanup_close int fd = -1;
+
+	skeleton->bss->request = MT_REQUEST_READ;
+	skeleton->bss->request_run++;
+	fd = bpf_iter_create(bpf_link__fd(kernel->reader));
+	if (fd < 0)
+		return error_new(errno, "cannot walk the tasks");
+	while (read_record(fd, record, &error))
+		take_record(kernel, table, record);
+	return error;
+}
+
+/* Is it one that the walk has to bring?  Not a child that was born since it began. */
+static bool is_wanted(const struct mt_space *space, uint64_t began_ns)
+{
+	return space->state == MT_SPACE_OPEN &&
+	       (space->birth != MT_BORN_FORK || space->opened_ns < began_ns);
+}
+
+/* Open spaces whose tasks are past the point where an iterator sees them: ending right now.
+ * With a record to use for it they are taken without the kernel's own figures. */
+static uint32_t count_unseen(const struct kernel *kernel, struct process_table *table,
+			     uint64_t began_ns, struct record *record)
+{
+	__u32 used = kernel_used_slots(kernel);
+	uint32_t count = 0;
+
+	for (__u32 slot = 1; slot < used; slot++) {
+		const struct mt_space *space = &kernel->spaces[slot];
+		struct process *process;
+
+		if (!is_wanted(space, began_ns))
+			continue;
+		process = process_get(table, space->pid, space->start_boot_ns);
+		if (*part_of(process, space->serial))
+			continue;
+		count++;
+		if (!record)
+			continue;
+		record->space = *space;
+		record->end.lanes = space_lanes(kernel, slot);
+		kernel_read_book(kernel, space->book, &record->book);
+		renew_part(kernel, process, record);
+	}
+	return count;
+}
+
+static void pause_for(long ns)
+{
+	const struct timespec pause = { .tv_nsec = ns };
+
+	nanosleep(&pause, NULL);
+}
+
+struct error *live_read(struct kernel *kernel, struct process_table *table, uint32_t *unread)
+{
+	cleanup_free struct record *record = memory_new(1, sizeof(*record));
+	uint64_t began_ns = self_monotonic_ns();
+
+	live_forget(table);
+	for (int pass = 0; pass < READ_PASSES; pass++) {
+		uint32_t unseen;
+
+		TRY(read_pass(kernel, table, record));
+		unseen = count_unseen(kernel, table, began_ns, NULL);
+		*unread = count_unstable(table) + unseen;
+		if (!*unread)
+			break;
+		/* A large address space takes its time to go. */
+		pause_for(unseen ? PAUSE_NS << pass : PAUSE_NS);
+		space_drain(kernel, table, 0);
+	}
+	if (*unread)
+		*unread = count_unstable(table) + count_unseen(kernel, table, began_ns, record);
+	join_parts(table);
+	return NULL;
+}
+
+void live_forget(struct process_table *table)
+{
+	for (struct process *process = table->first; process; process = process->next)
+		process_drop_live(process);
+}
