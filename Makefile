@@ -82,12 +82,12 @@ INSTALLED := bin/memtrace share/man/man8/memtrace.8 share/bash-completion/comple
 
 .PHONY: install uninstall
 install: all ## install under PREFIX (/usr/local), below DESTDIR
-	install -D -m 755 $(BUILD)/memtrace $(DESTDIR)$(PREFIX)/$(word 1,$(INSTALLED))
-	install -D -m 644 $(BUILD)/memtrace.8 $(DESTDIR)$(PREFIX)/$(word 2,$(INSTALLED))
-	install -D -m 644 $(BUILD)/memtrace.bash $(DESTDIR)$(PREFIX)/$(word 3,$(INSTALLED))
+	install -D -m 755 $(BUILD)/memtrace "$(DESTDIR)$(PREFIX)/$(word 1,$(INSTALLED))"
+	install -D -m 644 $(BUILD)/memtrace.8 "$(DESTDIR)$(PREFIX)/$(word 2,$(INSTALLED))"
+	install -D -m 644 $(BUILD)/memtrace.bash "$(DESTDIR)$(PREFIX)/$(word 3,$(INSTALLED))"
 
 uninstall: ## remove what install put there
-	rm -f $(INSTALLED:%=$(DESTDIR)$(PREFIX)/%)
+	rm -f $(foreach file,$(INSTALLED),"$(DESTDIR)$(PREFIX)/$(file)")
 
 # ---- the two commands of the README ----
 

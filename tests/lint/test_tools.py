@@ -117,7 +117,7 @@ def test_manual():
 def complete(*words):
     """What bash offers for the last of these words."""
     script = ('source build/memtrace.bash; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); '
-              'complete -p memtrace > /dev/null || exit 1; _memtrace; '
+              'complete -p memtrace > /dev/null || exit 1; _memtrace || true; '
               'printf "%s\\n" "${COMPREPLY[@]}"')
     status, said = run(["bash", "-euc", script, "bash", *words])
     assert status == 0, said
@@ -128,6 +128,10 @@ def test_completion_is_bash():
     assert_silent(["bash", "-n", "build/memtrace.bash"])
 
 
+def test_completion_knows_nothing_of_the_options_of_a_command():
+    assert not complete("memtrace", "--", "ls", "-")
+
+
 @pytest.mark.parametrize("words, some", [
     (("memtrace", "--d"), {"--duration"}),
     (("memtrace", "-"), {"-p", "--pid", "-a", "--format", "--strict"}),
@@ -136,7 +140,10 @@ def test_completion_is_bash():
     (("memtrace", "--calls", ""), {"on", "off"}),
     (("memtrace", "-p", "1"), {"1"}),
     (("memtrace", "--", "ba"), {"bash"}),
+    (("memtrace", "-a", "--", "ba"), {"bash"}),
     (("memtrace", "-o", "Makef"), {"Makefile"}),
+    (("memtrace", "report", "Makef"), {"Makefile"}),
+    (("memtrace", "-a", "--cgroup", "tes"), {"tests"}),
 ])
 def test_completion(words, some):
     assert some <= set(complete(*words))
