@@ -10,14 +10,28 @@
 #include "bpf/compat.bpf.h"
 
 struct counter {
-	__u64 slots; /* address of CPU 0's slot before the CPU's offset is added */
+	__u64 slots; /* address of CPU 0's slot before the CPU's offset is added; 0: no slots */
 	__s64 count; /* what the slots have flushed */
 };
 
+/* Up to 6.1: one number, and no slots. */
+static __always_inline struct counter old_counter_at(__u64 mm, __u32 member)
+{
+	struct counter counter = {};
+
+	stay_below();
+	counter.count = load_u64(mm + OFFSET(mm_struct___old, rss_stat) + member * sizeof(__u64));
+	return counter;
+}
+
+/* On the path of faults, where each member is read by itself. */
 static __always_inline struct counter counter_of(struct mm_struct *mm, __u32 member)
 {
 	struct counter counter;
 
+	if (!HAS_CPU_COUNTERS)
+		return old_counter_at((__u64)mm, member);
+	stay_below();
 	/* A switch, since CO-RE relocates constant array indexes only. */
 	switch (member) {
 	case MT_FILE:
@@ -40,6 +54,21 @@ static __always_inline struct counter counter_of(struct mm_struct *mm, __u32 mem
 	return counter;
 }
 
+/* The same where all members are read in a loop. */
+static __always_inline struct counter counter_at(__u64 mm, __u32 member)
+{
+	struct counter counter;
+	__u64 at;
+
+	if (!HAS_CPU_COUNTERS)
+		return old_counter_at(mm, member);
+	stay_below();
+	at = mm + OFFSET(mm_struct, rss_stat) + member * bpf_core_type_size(struct percpu_counter);
+	counter.slots = load_u64(at + OFFSET(percpu_counter, counters));
+	counter.count = load_u64(at + OFFSET(percpu_counter, count));
+	return counter;
+}
+
 static __always_inline __s64 slot_on(__u64 slots, __u32 cpu)
 {
 	struct mt_cpu *state = cpu_at(cpu);
@@ -48,21 +77,20 @@ static __always_inline __s64 slot_on(__u64 slots, __u32 cpu)
 	return state->offset ? load_s32(slots + state->offset) : 0;
 }
 
-__noinline __s64 sum_slots(__u64 slots)
+__noinline __s64 sum_counter(__u64 mm, __u32 member)
 {
-	__s64 sum = 0;
+	struct counter counter = counter_at(mm, member & (MT_MEMBERS - 1));
+	__s64 sum = counter.count;
 
-	for (__u32 cpu = 0; cpu < MT_CPUS && cpu < config.cpus; cpu++)
-		sum += slot_on(slots, cpu);
+	for (__u32 cpu = 0; HAS_CPU_COUNTERS && cpu < MT_CPUS && cpu < config.cpus; cpu++)
+		sum += slot_on(counter.slots, cpu);
 	return sum;
 }
 
 /* The kernel's own figure, exact while nobody changes it. */
-static __always_inline __s64 counter_sum(struct mm_struct *mm, __u32 member)
+static __always_inline __s64 counter_sum(const struct mt_space *space, __u32 member)
 {
-	struct counter counter = counter_of(mm, member);
-
-	return counter.count + sum_slots(counter.slots);
+	return sum_counter(space->mm, member);
 }
 
 static __always_inline __s64 take_count(struct mt_space *space, __u32 member, __s64 count)
@@ -73,32 +101,27 @@ static __always_inline __s64 take_count(struct mt_space *space, __u32 member, __
 	return count - __sync_lock_test_and_set(&space->count_seen[member], count);
 }
 
-__noinline __s64 take_slots(__u32 slot, __u32 member, __u64 slots, __s64 count)
+/* What all CPUs together have not yet been seen to change. */
+__noinline __s64 take_all(__u32 slot, __u32 member)
 {
 	struct mt_space *space = space_at(slot);
+	struct counter counter;
 	__s64 change = 0;
 
 	if (!space)
 		return 0;
 	member &= MT_MEMBERS - 1;
-	for (__u32 cpu = 0; cpu < MT_CPUS && cpu < config.cpus; cpu++) {
+	counter = counter_at(space->mm, member);
+	for (__u32 cpu = 0; HAS_CPU_COUNTERS && cpu < MT_CPUS && cpu < config.cpus; cpu++) {
 		struct mt_lane *lane = lane_at(cpu, slot);
 		__s32 now;
 
 		if (!lane)
 			continue;
-		now = slot_on(slots, cpu);
+		now = slot_on(counter.slots, cpu);
 		change += now - __sync_lock_test_and_set(&lane->seen[member], now);
 	}
-	return change + take_count(space, member, count);
-}
-
-/* What all CPUs together have not yet been seen to change. */
-static __always_inline __s64 take_all(struct mm_struct *mm, __u32 slot, __u32 member)
-{
-	struct counter counter = counter_of(mm, member);
-
-	return take_slots(slot, member, counter.slots, counter.count);
+	return change + take_count(space, member, counter.count);
 }
 
 struct change {
@@ -119,6 +142,12 @@ static __always_inline struct change take_own(struct mm_struct *mm, struct mt_sp
 	struct counter counter = counter_of(mm, member);
 	struct change change;
 
+	if (!HAS_CPU_COUNTERS) {
+		change.before = 0;
+		change.now = 1;
+		change.pages = take_count(space, member, counter.count);
+		return change;
+	}
 	change.now = load_s32(counter.slots + cpu->offset);
 	change.before = __sync_lock_test_and_set(&lane->seen[member & 3], change.now);
 	change.pages = change.now - change.before;

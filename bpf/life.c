@@ -205,7 +205,7 @@ static __always_inline void witness_exit(struct task_struct *task)
 	if (tables_moved(mm, space))
 		catch_up_tables(mm, slot, MT_OP_FAULT);
 	for (__u32 member = 0; member < MT_MEMBERS; member++)
-		space->at_exit[member] = counter_sum(mm, member);
+		space->at_exit[member] = counter_sum(space, member);
 	space->at_exit[MT_VIRTUAL] = mm->total_vm;
 	space->at_exit[MT_PAGE_TABLE] = mm->pgtables_bytes.counter;
 	space->at_exit[MT_LOCKED] = mm->locked_vm;

@@ -199,13 +199,13 @@ static __always_inline void note_peak(struct mm_struct *mm, struct mt_space *spa
 {
 	__s64 pages, slack = 3 * config.batch * config.cpus;
 
-	pages = mm->rss_stat[MT_FILE].count + mm->rss_stat[MT_ANON].count +
-		mm->rss_stat[MT_SHMEM].count;
+	pages = counter_of(mm, MT_FILE).count + counter_of(mm, MT_ANON).count +
+		counter_of(mm, MT_SHMEM).count;
 	if (change < 0) {
 		if (pages - change + slack <= (__s64)space->peak_pages)
 			return;
-		pages = counter_sum(mm, MT_FILE) + counter_sum(mm, MT_ANON) +
-			counter_sum(mm, MT_SHMEM) - change;
+		pages = counter_sum(space, MT_FILE) + counter_sum(space, MT_ANON) +
+			counter_sum(space, MT_SHMEM) - change;
 	}
 	if (pages <= (__s64)space->peak_pages)
 		return;

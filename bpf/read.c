@@ -48,10 +48,11 @@ static __noinline int sum_lanes(const struct mt_space *space, __u32 slot, struct
 	return 0;
 }
 
-static __always_inline void read_kernel(struct mm_struct *mm, __s64 *balance)
+static __always_inline void read_kernel(const struct mt_space *space, struct mm_struct *mm,
+					 __s64 *balance)
 {
 	for (__u32 member = 0; member < MT_MEMBERS; member++)
-		balance[member] = counter_sum(mm, member);
+		balance[member] = counter_sum(space, member);
 	balance[MT_VIRTUAL] = mm->total_vm;
 	balance[MT_PAGE_TABLE] = mm->pgtables_bytes.counter;
 	balance[MT_LOCKED] = mm->locked_vm;
@@ -77,7 +78,7 @@ static __noinline bool write_record(struct seq_file *seq, struct mm_struct *mm, 
 	sum_lanes(space, slot, &before);
 	bpf_seq_write(seq, space, sizeof(*space));
 	bpf_seq_write(seq, book, sizeof(*book));
-	read_kernel(mm, end.kernel);
+	read_kernel(space, mm, end.kernel);
 	sum_lanes(space, slot, &after);
 	end.lanes = after.lanes;
 	end.stable = before.stamp == after.stamp && !mapped_moved(mm, space) &&
@@ -94,7 +95,7 @@ static __noinline int find_unseen(struct mm_struct *mm, __u32 slot)
 	if (!mm || !space)
 		return 0;
 	for (__u32 member = 0; member < MT_MEMBERS; member++) {
-		__s64 change = take_all(mm, slot, member);
+		__s64 change = take_all(slot, member);
 
 		if (change)
 			post(slot, MT_OP_OTHER, member, change);

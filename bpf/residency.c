@@ -93,6 +93,28 @@ static __always_inline void settle_cow(struct mt_mark *mark, struct mt_lane *lan
 	}
 }
 
+/*
+ * Up to 6.1 a task adds its faults to the counters later, 64 at a time or before it gives
+ * something back: whatever it does by then, this is what its last faults brought.
+ */
+static __always_inline bool is_late(struct task_struct *task, struct mm_struct *mm,
+				    __u32 member, __s64 pages)
+{
+	if (HAS_CPU_COUNTERS)
+		return false;
+	stay_below();
+	return pages > 0 && mm_of(task) == mm &&
+	       load_s32((__u64)task + OFFSET(task_struct___old, rss_stat.count) +
+			member * sizeof(__s32)) == pages;
+}
+
+static __always_inline __u32 cause_of_late(const struct mt_mark *mark, struct task_struct *task)
+{
+	if (mark->task == (__u64)task && mark->mode == MT_FAULT_IN_KERNEL)
+		return cause(MT_OP_FAULT_KERNEL, mark->call);
+	return cause(MT_OP_FAULT, -1);
+}
+
 static __always_inline bool counts_itself(__u32 operation)
 {
 	return is_fault(operation) || operation == MT_OP_FORK || operation == MT_OP_EXEC ||
@@ -110,6 +132,8 @@ static __always_inline void book_change(struct task_struct *task, struct mm_stru
 	if (is_running(mark, task))
 		settle_cow(mark, lane, member, pages);
 	why = cause_now(mm, pages);
+	if (!is_fault(operation_of(why)) && is_late(task, mm, member, pages))
+		why = cause_of_late(mark, task);
 	operation = operation_of(why);
 	post(slot, why, member, pages);
 	if (!counts_itself(operation))
@@ -170,7 +194,7 @@ int BPF_PROG(mt_rss_stat, struct mm_struct *mm, int member)
 	}
 	/* A thread that changed CPU between the change and its event. */
 	if (change.pages == 0)
-		change.pages = take_all(mm, slot, member);
+		change.pages = take_all(slot, member);
 	if (change.pages)
 		book_change(task, mm, space, lane, slot, member, change.pages);
 	return 0;

@@ -12,9 +12,12 @@
  */
 static __always_inline void find_cpus(void)
 {
-	struct bpf_array *map = bpf_rdonly_cast(&probe, bpf_core_type_id_kernel(struct bpf_array));
+	struct bpf_array *map;
 	__u64 base = 0;
 
+	if (!HAS_CPU_COUNTERS)
+		return;
+	map = bpf_rdonly_cast(&probe, bpf_core_type_id_kernel(struct bpf_array));
 	bpf_probe_read_kernel(&base, sizeof(base), &map->pptrs[0]);
 	for (__u32 cpu = 0; cpu < MT_CPUS && cpu < config.cpus; cpu++) {
 		struct mt_cpu *state = cpu_at(cpu);

@@ -195,11 +195,11 @@ static __noinline int close_space(struct mm_struct *mm, struct task_struct *task
 	call = call_of(task);
 	end = cause_of_end(task, &call);
 	for (__u32 member = 0; member < MT_MEMBERS; member++) {
-		__s64 change = take_all(mm, slot, member);
+		__s64 change = take_all(slot, member);
 
 		if (change)
 			post(slot, MT_OP_OTHER, member, change);
-		space->final[member] = counter_sum(mm, member);
+		space->final[member] = counter_sum(space, member);
 	}
 	catch_up_mapped(mm, slot, end);
 	catch_up_tables(mm, slot, end);
@@ -224,7 +224,7 @@ static __always_inline void take_opening(struct mm_struct *mm, struct mt_space *
 					 __s64 *balance)
 {
 	for (__u32 member = 0; member < MT_MEMBERS; member++)
-		balance[member] = take_all(mm, slot, member);
+		balance[member] = take_all(slot, member);
 	balance[MT_VIRTUAL] = take_seen(space, MT_VIRTUAL, mm->total_vm);
 	balance[MT_PAGE_TABLE] = take_seen(space, MT_PAGE_TABLE, mm->pgtables_bytes.counter);
 	balance[MT_LOCKED] = take_seen(space, MT_LOCKED, mm->locked_vm);

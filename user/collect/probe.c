@@ -107,8 +107,9 @@ static struct probe probes[PROBES] = {
 				"run as root, or: setcap cap_bpf,cap_perfmon+ep memtrace" },
 	[PROBE_RSS_STAT] = { "event kmem:rss_stat", false, true, "residency is not seen",
 			     OLD_KERNEL },
-	[PROBE_COUNTERS] = { "per-CPU RSS counters", false, true,
-			     "changes of residency cannot be measured", OLD_KERNEL },
+	[PROBE_COUNTERS] = { "per-CPU RSS counters", false, false,
+			     "the kernel's own counters, and so the books, lag behind by up to "
+			     "64 faults a thread", OLD_KERNEL },
 	[PROBE_FAULT_USER] = { "event exceptions:page_fault_user", false, true,
 			       "faults are not counted", "an x86-64 kernel" },
 	[PROBE_FAULT_KERNEL] = { "event exceptions:page_fault_kernel", false, true,
@@ -124,7 +125,7 @@ static struct probe probes[PROBES] = {
 	[PROBE_CALLS] = { "events raw_syscalls:sys_enter, sys_exit", false, true,
 			  "--calls does not work: no failed calls, sizes asked, times",
 			  "a kernel with CONFIG_FTRACE_SYSCALLS" },
-	[PROBE_LOADS] = { "kernel function bpf_rdonly_cast", false, true,
+	[PROBE_LOADS] = { "kernel function bpf_rdonly_cast", false, false,
 			  "counters cannot be read", OLD_KERNEL },
 	[PROBE_TASK_STORAGE] = { "task storage for BPF", false, true, "tasks cannot be marked",
 				 OLD_KERNEL },
@@ -159,6 +160,8 @@ static void probe_kernel(const struct btf *btf)
 				    has_event(btf, "sched_process_exit");
 	probes[PROBE_CALLS].there = has_event(btf, "sys_enter") && has_event(btf, "sys_exit");
 	probes[PROBE_LOADS].there = has_function(btf, "bpf_rdonly_cast");
+	/* Atomic counters are read without it. */
+	probes[PROBE_LOADS].required = probes[PROBE_COUNTERS].there;
 	probes[PROBE_TASK_STORAGE].there = has_function(btf, "bpf_task_storage_get");
 	probes[PROBE_ITERATOR].there = has_function(btf, "bpf_iter_task");
 	probes[PROBE_EXIT_WITNESS].there = has_early_exit(btf);
@@ -202,6 +205,13 @@ struct error *probe_why_not_loaded(int number)
 {
 	TRY(probe_missing());
 	return error_new(number, "the kernel refused the programs (run with -v for its reasons)");
+}
+
+bool probe_percpu_counters(void)
+{
+	size_t count;
+
+	return probe_all(&count)[PROBE_COUNTERS].there;
 }
 
 bool probe_preempt_rt(void)
