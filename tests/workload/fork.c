@@ -233,11 +233,17 @@ static void copy_huge(bool counted)
 	expect_own_copies();
 }
 
+/* Writes to its own frame first: no page of it is left for wait to copy. */
+static void wait_for(pid_t child)
+{
+	int status = 0;
+
+	must(waitpid(child, &status, 0) == child && !status, "waitpid");
+}
+
 /* Each of four generations maps 101 pages more and touches 37 of them. */
 static void descend(int reports)
 {
-	int status;
-
 	for (int left = 3;; left--) {
 		pid_t child = -1, own;
 
@@ -245,7 +251,8 @@ static void descend(int reports)
 		if (left)
 			child = fork();
 		if (child) {
-			must(!left || (wait(&status) == child && !status), "wait");
+			if (left)
+				wait_for(child);
 			_exit(0);
 		}
 		own = getpid();
@@ -258,7 +265,7 @@ static void tree(bool counted)
 	int64_t anon = status_of_self("RssAnon");
 	int64_t mapped = status_of_self("VmSize");
 	pid_t child, descendant;
-	int pipes[2], status;
+	int pipes[2];
 
 	(void)counted;
 	must(pipe(pipes) == 0, "pipe");
@@ -266,7 +273,7 @@ static void tree(bool counted)
 	must(child >= 0, "fork");
 	if (!child)
 		descend(pipes[1]);
-	must(wait(&status) == child && !status, "wait");
+	wait_for(child);
 	expect_birth(child, anon, mapped);
 	expect_of(child);
 	expect_exit(0, 0);
