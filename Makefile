@@ -92,21 +92,23 @@ uninstall: ## remove what install put there
 # ---- the two commands of the README ----
 
 # make once more: what BPFTOOL and the like are is known when the packages are there.  The
-# build belongs to whom the sources belong to, so that sudo now is no trap for make later.
+# build belongs to whom the sources belong to, so that sudo now is no trap for make later: also
+# after Ctrl-C, for which the shell waits until who is interrupted has put everything back.
 AGAIN = $(MAKE) --no-print-directory -s -j$(shell nproc)
 AS_ROOT = @test "$$(id -u)" = 0 || { echo "memtrace: BPF needs root: sudo make $@" >&2; exit 1; }
+STAY = trap : INT TERM HUP
 GIVE_BACK = status=$$?; chown -hR --reference=. build; exit $$status
 
 .PHONY: demo check
 demo: ## follow a Python program and explain what it did (needs root)
 	$(AS_ROOT)
 	@packaging/prepare demo
-	@{ $(AGAIN) all && demo/run; }; $(GIVE_BACK)
+	@$(STAY); { $(AGAIN) all && demo/run; }; $(GIVE_BACK)
 
 check: ## all tests (needs root)
 	$(AS_ROOT)
 	@packaging/prepare check
-	@{ $(AGAIN) tests && tests/run; }; $(GIVE_BACK)
+	@$(STAY); { $(AGAIN) tests && tests/run; }; $(GIVE_BACK)
 
 # ---- tests ----
 
@@ -181,7 +183,7 @@ benches: all $(BENCHES)
 bench: ## what it costs, as tables of the README (needs root); ROUNDS=1 for a quick look
 	$(AS_ROOT)
 	@packaging/prepare bench
-	@{ $(AGAIN) benches && tests/bench/run $(ROUNDS); }; $(GIVE_BACK)
+	@$(STAY); { $(AGAIN) benches && tests/bench/run $(ROUNDS); }; $(GIVE_BACK)
 
 clean: ## remove everything built
 	rm -rf build

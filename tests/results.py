@@ -1,16 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0
 """What became of each test?  A pytest plugin that tells tests/run so, a line of JSON at a time.
 
-A report at the end would be lost where a test hangs.
+A report at the end would be lost where a test hangs.  One that takes too long fails, and the next
+one has its turn.
 """
 import json
 import os
+import signal
+
+import pytest
 
 
 class Results:
-    def __init__(self, descriptor):
+    def __init__(self, descriptor, seconds):
         self.out = os.fdopen(int(descriptor), "w")
         os.set_inheritable(self.out.fileno(), False)
+        self.limit = int(seconds)
+        signal.signal(signal.SIGALRM, self.too_long)
         self.outcome, self.text, self.seconds = "passed", "", 0.0
 
     def tell(self, **event):
@@ -32,7 +38,20 @@ class Results:
         elif hasattr(report, "wasxfail"):
             self.outcome, self.text = "failed", "expected to fail, but passed"
 
+    def too_long(self, number, frame):
+        pytest.fail(f"it took longer than {self.limit} seconds")
+
     # The rest are hooks of pytest.
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_protocol(self):
+        """Putting things back has its time, too: the alarm comes again."""
+        signal.setitimer(signal.ITIMER_REAL, self.limit, self.limit)
+        yield
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+    def pytest_collection_finish(self, session):
+        self.tell(planned=len(session.items))
 
     def pytest_collectreport(self, report):
         if report.passed:
@@ -57,6 +76,6 @@ class Results:
 
 
 def pytest_configure(config):
-    descriptor = os.environ.pop("MEMTRACE_RESULTS", None)
-    if descriptor:
-        config.pluginmanager.register(Results(descriptor))
+    told = os.environ.pop("MEMTRACE_RESULTS", None)
+    if told:
+        config.pluginmanager.register(Results(*told.split()))

@@ -4,6 +4,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import time
 
@@ -12,7 +13,10 @@ import pytest
 import sources
 
 TESTS = sources.ROOT / "tests"
-LIMIT = ('Group("lint", "benches", 600)', 'Group("lint", "benches", 4)')  # seconds
+# A house in which everything is in a hurry: seconds.
+LIMITS = {'Group("lint", "benches", 1800, each=900)': 'Group("lint", "benches", 8, each=2)',
+          'Group("unit", "units", 60,': 'Group("unit", "units", 4,',
+          "RESTORE_SECONDS = 60": "RESTORE_SECONDS = 2"}
 
 
 class House:
@@ -24,8 +28,10 @@ class House:
         for name in ("results.py", "conftest.py", "pytest.ini", "may-skip"):
             shutil.copy(TESTS / name, root / "tests")
         text = (TESTS / "run").read_text()
-        assert LIMIT[0] in text
-        self.write("tests/run", text.replace(*LIMIT))
+        for limit, hurried in LIMITS.items():
+            assert limit in text
+            text = text.replace(limit, hurried)
+        self.write("tests/run", text)
         self.write("Makefile", "benches units units-asan:\n")
 
     def write(self, name, text):
@@ -93,11 +99,22 @@ def test_what_says_hostile_things(house):
     "import os\ndef test_a(): os._exit(0)\n",
     "import os, signal\ndef test_a(): os.kill(os.getpid(), signal.SIGSEGV)\n",
     "\n",
-], ids=["import", "syntax", "exits", "crashes", "empty"])
+    "import pytest\npytest.exit('enough')\n",
+], ids=["import", "syntax", "exits", "crashes", "empty", "gives up"])
 def test_groups_that_cannot_be_run(house, text):
     house.write("tests/lint/test_x.py", text)
     _, last = house.run("lint", status=1)
     assert re.fullmatch("0 passed, [12] failed, 0 skipped", last)
+
+
+@pytest.mark.parametrize("end", ["os._exit(0)", "pytest.exit('enough', returncode=0)"])
+def test_group_that_ends_early(house, end):
+    """It passes for nothing that its later tests were not asked."""
+    house.write("tests/lint/test_x.py", f"import os, pytest\ndef test_a(): pass\n"
+                                        f"def test_b(): {end}\ndef test_c(): pass\n")
+    said, last = house.run("lint", status=1)
+    assert last == "1 passed, 1 failed, 0 skipped"
+    assert "only 1 of 3 tests" in said
 
 
 def test_group_that_is_not_there(house):
@@ -113,14 +130,77 @@ def test_what_cannot_be_built(house):
     assert "FAILED make benches" in said and "no such luck" in said
 
 
-def test_one_that_hangs(house):
-    house.write("tests/lint/test_x.py", "import time\ndef test_a(): pass\n"
-                                        "def test_b(): time.sleep(1000)\n")
+CHANGE = """
+import pathlib, pytest, signal, subprocess, time
+@pytest.fixture
+def change():
+    pathlib.Path("changed").touch()
+    yield
+    pathlib.Path("changed").unlink()
+"""
+HANGS = """
+def test_hangs(change):
+    pathlib.Path("there").touch()
+    time.sleep(1000)
+"""
+
+
+def test_one_that_hangs_does_not_keep_others_from_running(house):
+    house.write("tests/lint/test_x.py", CHANGE + HANGS + "def test_b(): pass\n")
+    said, last = house.run("lint", status=1)
+    assert last == "1 passed, 1 failed, 0 skipped"
+    assert "FAILED tests/lint/test_x.py::test_hangs" in said and "longer than 2 seconds" in said
+    assert not (house.root / "changed").exists()
+
+
+def test_one_that_hangs_and_hears_nothing(house):
+    house.write("tests/lint/test_x.py", """
+import signal, time
+def test_a(): pass
+def test_b():
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM, signal.SIGINT])
+    time.sleep(1000)
+""")
     started = time.monotonic()
     said, last = house.run("lint", status=1)
     assert last == "1 passed, 1 failed, 0 skipped"
     assert "FAILED tests/lint/test_x.py::test_b" in said
     assert time.monotonic() - started < 30
+
+
+@pytest.mark.parametrize("before", [signal.SIG_DFL, signal.SIG_IGN], ids=["", "behind &"])
+def test_a_group_that_takes_too_long_puts_back_what_it_changed(house, before):
+    house.write("tests/lint/test_x.py", CHANGE + "signal.signal(signal.SIGALRM, signal.SIG_IGN)\n"
+                                        + HANGS)
+    held = signal.signal(signal.SIGINT, before)
+    try:
+        _, last = house.run("lint", status=1)
+    finally:
+        signal.signal(signal.SIGINT, held)
+    assert last == "0 passed, 1 failed, 0 skipped"
+    assert not (house.root / "changed").exists()
+
+
+@pytest.mark.parametrize("ending", ["SIGINT", "SIGTERM", "SIGHUP", "SIGKILL"])
+def test_who_is_interrupted_puts_back_what_it_changed(house, ending):
+    house.write("tests/lint/test_x.py", CHANGE + HANGS + "def test_b(): pass\n")
+    with subprocess.Popen([house.root / "tests/run", "lint"], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as run:
+        wait_for(lambda: (house.root / "there").exists())
+        run.send_signal(signal.Signals[ending])
+        said, _ = run.communicate(timeout=30)
+    wait_for(lambda: not (house.root / "changed").exists())
+    if ending != "SIGKILL":
+        assert run.returncode == 130
+        assert said.splitlines()[-1] == "0 passed, 0 failed, 0 skipped"
+        assert "Interrupted" in said
+
+
+def wait_for(condition, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_what_is_left_running(house):
@@ -193,6 +273,14 @@ def test_units_that_die(house, script):
     house.unit("bad", script)
     _, last = house.run("unit", status=1)
     assert last == "1 passed, 1 failed, 0 skipped"
+
+
+def test_unit_that_hangs(house):
+    house.unit("a", "echo 1..2; echo ok 1 - a; sleep 1000")
+    house.unit("b", "echo 1..1; echo ok 1 - a; sleep 1")
+    said, last = house.run("unit", status=1)
+    assert last == "2 passed, 1 failed, 0 skipped"
+    assert "hung after unit/a::a" in said
 
 
 def test_unit_that_says_nothing(house):

@@ -266,7 +266,7 @@ def prepared(needs):
 
     Only the block itself can be interrupted: never in the middle of a change.
     """
-    ends = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    ends = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
     with held_back(*ends) as mask, contextlib.ExitStack() as stack:
         # Without restartable sequences: the kernel writes to theirs whenever it likes.
         environment = dict(os.environ, GLIBC_TUNABLES="glibc.pthread.rseq=0")
