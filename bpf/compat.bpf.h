@@ -30,7 +30,7 @@ struct task_struct___old {
 	struct task_rss_stat___old rss_stat;
 } __attribute__((preserve_access_index));
 
-#define HAS_CPU_COUNTERS (!bpf_core_type_exists(struct mm_rss_stat___old))
+#define HAS_CPU_COUNTERS (!bpf_core_field_exists(struct mm_struct___old, rss_stat.count))
 
 /* What stands below, such as the offset of a field that only some kernels have, stays there. */
 #define stay_below() asm volatile("" ::: "memory")
