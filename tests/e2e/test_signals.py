@@ -336,7 +336,9 @@ def test_second_signal_ends_the_first_process_of_a_container():
         try:
             seen = b""
             while b"ready" not in seen or b"counting" not in seen:
-                seen += outer.stdout.readline()
+                line = outer.stdout.readline()
+                assert line, seen
+                seen += line
             inner = child_of(outer.pid)
             os.kill(inner, signal.SIGTERM)
             time.sleep(0.5)
