@@ -3,43 +3,26 @@
  * What does one fault, one release, one mapping, one other call cost the process itself?
  * A storm of each for every line that comes in, in CPU time; a line of nanoseconds goes out.
  */
+#include "tests/bench/memory.h"
+
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
-#define PAGE 4096UL
 #define PAGES 16384UL /* 64 MiB */
 #define MAPPINGS 4000
 #define CALLS 50000
 
 static double cpu_ns(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-	return now.tv_sec * 1e9 + now.tv_nsec;
-}
-
-static char *map(size_t bytes)
-{
-	char *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	if (at == MAP_FAILED)
-		exit(1);
-	madvise(at, bytes, MADV_NOHUGEPAGE);
-	return at;
+	return now_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
 static void faults(char *at, double *fault, double *release)
 {
 	double start = cpu_ns(), middle;
 
-	for (size_t i = 0; i < PAGES; i++)
-		((volatile char *)at)[i * PAGE] = 1;
+	touch(at, PAGES * PAGE);
 	middle = cpu_ns();
 	madvise(at, PAGES * PAGE, MADV_DONTNEED);
 	*fault = (middle - start) / PAGES;
@@ -67,7 +50,7 @@ static double calls(void)
 
 int main(void)
 {
-	char *at = map(PAGES * PAGE), line[16];
+	char *at = map_small_pages(PAGES * PAGE), line[16];
 	double fault, release;
 
 	while (fgets(line, sizeof(line), stdin)) {

@@ -1,43 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The same work under each tool: begins at a line, prints how long it took, in ns of wall time. */
+#include "tests/bench/memory.h"
+
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <time.h>
-
-#define PAGE 4096UL
-
-static double wall_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1e9 + now.tv_nsec;
-}
-
-static char *map(size_t bytes)
-{
-	char *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	if (at == MAP_FAILED)
-		exit(1);
-	return at;
-}
-
-static void touch(char *at, size_t bytes)
-{
-	for (size_t i = 0; i < bytes; i += PAGE)
-		((volatile char *)at)[i] = 1;
-}
 
 /* 131,072 faults. */
 static void faults(void)
 {
 	size_t bytes = 64UL << 20;
-	char *at = map(bytes);
+	char *at = map_small_pages(bytes);
 
-	madvise(at, bytes, MADV_NOHUGEPAGE);
 	for (int round = 0; round < 8; round++) {
 		touch(at, bytes);
 		madvise(at, bytes, MADV_DONTNEED);
@@ -77,8 +50,8 @@ int main(int count, char **words)
 
 	if (!work || !fgets(line, sizeof(line), stdin))
 		return 2;
-	start = wall_ns();
+	start = now_ns(CLOCK_MONOTONIC);
 	work();
-	fprintf(stderr, "work %.0f\n", wall_ns() - start);
+	fprintf(stderr, "work %.0f\n", now_ns(CLOCK_MONOTONIC) - start);
 	return 0;
 }
