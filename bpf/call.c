@@ -173,6 +173,14 @@ static __always_inline void count_call(__u32 slot, __u32 operation, const struct
 		observe(slot, MT_HIST_RELEASED_BYTES, state->released_pages * config.page_bytes);
 }
 
+/* By itself: the verifier would follow each operation to the end of the program. */
+__noinline __u32 operation_in_flight(__s64 direction)
+{
+	struct call call = call_of(bpf_get_current_task_btf());
+
+	return operation_of(cause_of_call(&call, direction));
+}
+
 static __always_inline void take_call(struct mm_struct *mm, struct mt_space *space, __u32 slot,
 				      const struct mt_call *state, const struct call *call,
 				      long result)
@@ -180,7 +188,7 @@ static __always_inline void take_call(struct mm_struct *mm, struct mt_space *spa
 	__u64 now = bpf_ktime_get_ns();
 	bool failed = is_failure(call, result);
 	__s64 direction = call->argument[0] && call->argument[0] < state->program_break ? -1 : 1;
-	__u32 operation = operation_of(cause_of_call(call, direction));
+	__u32 operation = operation_in_flight(direction);
 
 	if (tables_moved(mm, space))
 		catch_up_tables(mm, slot, operation);

@@ -139,6 +139,9 @@ __u32 pid_level = 0;
 __u64 root_dentry = 0;
 __u64 root_mount = 0;
 
+/* Whether the kernel's RSS counters are per-CPU: see compat.bpf.h. */
+__u32 cpu_counters = 0;
+
 /* What the reader is asked for: see enum mt_request. */
 __u32 request = 0;
 __u32 request_pid = 0;

@@ -15,6 +15,7 @@ static __always_inline void find_cpus(void)
 	struct bpf_array *map;
 	__u64 base = 0;
 
+	cpu_counters = HAS_CPU_COUNTERS;
 	if (!HAS_CPU_COUNTERS)
 		return;
 	map = bpf_rdonly_cast(&probe, bpf_core_type_id_kernel(struct bpf_array));

@@ -17,7 +17,7 @@
 #define META_END(type) ((__u8)load_u64(node + OFFSET(type, meta.end)))
 
 /* The child (or the mapping) that covers an address, in a node of 16 slots. */
-static __always_inline __u64 range_slot(__u64 address, __u64 node)
+__noinline __u64 range_slot(__u64 address, __u64 node)
 {
 	__u64 pivots = node + OFFSET(maple_range_64, pivot);
 	__u32 last = load_u64(pivots + 14 * 8) ? 15 : META_END(maple_range_64), i;
@@ -30,7 +30,7 @@ static __always_inline __u64 range_slot(__u64 address, __u64 node)
 }
 
 /* The same in a node of 10 slots, which the upper levels have. */
-static __always_inline __u64 arange_slot(__u64 address, __u64 node)
+__noinline __u64 arange_slot(__u64 address, __u64 node)
 {
 	__u64 pivots = node + OFFSET(maple_arange_64, pivot);
 	__u32 last = META_END(maple_arange_64), i;

@@ -65,6 +65,7 @@ static void fill_features(struct collector *collector, Mt__Capture *capture)
 	add_feature(capture, "page_fault_address", true);
 	add_feature(capture, "mmap_lock", true);
 	add_feature(capture, "exit_mmap", true);
+	add_feature(capture, "cpu_counters", !kernel_counters_lag(&collector->kernel));
 	add_feature(capture, "calls", collector->options.calls);
 	add_feature(capture, "run_time", collector->cost.measured);
 }
@@ -124,8 +125,14 @@ static bool is_unseen(struct collector *collector, pid_t pid)
 	       target_has_memory(pid);
 }
 
+static void add_note(Mt__Capture *capture, const char *note)
+{
+	capture->notes = memory_grow(capture->notes, capture->n_notes, sizeof(*capture->notes));
+	capture->notes[capture->n_notes++] = copy(note);
+}
+
 /* Some hosts hide processes of theirs from BPF, as a sandbox its first one. */
-static void fill_notes(struct collector *collector, Mt__Capture *capture)
+static void note_unseen(struct collector *collector, Mt__Capture *capture)
 {
 	uint32_t count = 0;
 	char note[160];
@@ -140,8 +147,15 @@ static void fill_notes(struct collector *collector, Mt__Capture *capture)
 	snprintf(note, sizeof(note), "%u process%s could not be followed (the first is %d): the "
 		 "kernel does not show %s to BPF.", count, count == 1 ? "" : "es", first,
 		 count == 1 ? "it" : "them");
-	capture->notes = memory_grow(capture->notes, capture->n_notes, sizeof(*capture->notes));
-	capture->notes[capture->n_notes++] = copy(note);
+	add_note(capture, note);
+}
+
+static void fill_notes(struct collector *collector, Mt__Capture *capture)
+{
+	if (kernel_counters_lag(&collector->kernel))
+		add_note(capture, "This kernel counts the faults of a thread up to 64 pages late: its "
+				  "counters, and the books with them, lag behind by so much.");
+	note_unseen(collector, capture);
 }
 
 Mt__Capture *capture_build(struct collector *collector, uint64_t duration_ns)

@@ -149,6 +149,11 @@ static struct error *map_arrays(struct kernel *kernel)
 	return map_array(skeleton->maps.filter, &kernel->filter);
 }
 
+bool kernel_counters_lag(const struct kernel *kernel)
+{
+	return !kernel->skeleton->bss->cpu_counters;
+}
+
 /* Runs the program that looks for what the others rely on: see bpf/setup.c. */
 static struct error *find_cpus(struct kernel *kernel)
 {
@@ -156,7 +161,7 @@ static struct error *find_cpus(struct kernel *kernel)
 
 	if (bpf_prog_test_run_opts(bpf_program__fd(kernel->skeleton->progs.mt_setup), &run))
 		return error_new(errno, "cannot find the kernel's per-CPU memory");
-	if (probe_percpu_counters() && !kernel->skeleton->bss->cpu_state[0].offset)
+	if (!kernel_counters_lag(kernel) && !kernel->skeleton->bss->cpu_state[0].offset)
 		return error_new(0, "this kernel hides its per-CPU memory: the counters cannot "
 				    "be read");
 	return NULL;

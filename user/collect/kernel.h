@@ -76,4 +76,7 @@ uint64_t kernel_losses(const struct kernel *kernel, enum mt_loss cause);
 /* Memory that the maps take in the kernel, in bytes. */
 uint64_t kernel_bytes(const struct kernel *kernel);
 
+/* Whether each thread keeps up to 64 of its faults from the kernel's counters (6.1 and before). */
+bool kernel_counters_lag(const struct kernel *kernel);
+
 #endif

@@ -93,7 +93,7 @@ enum {
 	PROBE_IN_BTF_LAST = PROBE_CGROUP,
 };
 
-#define OLD_KERNEL "a kernel of 6.2 or newer (Debian 13, or 12 with backports)"
+#define OLD_KERNEL "a kernel of 6.1 or newer (Debian 12 and later)"
 
 static struct probe probes[PROBES] = {
 	[PROBE_BTF] = { "BTF of the kernel", false, true, "the programs cannot be fitted to it",
@@ -109,7 +109,7 @@ static struct probe probes[PROBES] = {
 			     OLD_KERNEL },
 	[PROBE_COUNTERS] = { "per-CPU RSS counters", false, false,
 			     "the kernel's own counters, and so the books, lag behind by up to "
-			     "64 faults a thread", OLD_KERNEL },
+			     "64 faults a thread", "a kernel of 6.2 or newer" },
 	[PROBE_FAULT_USER] = { "event exceptions:page_fault_user", false, true,
 			       "faults are not counted", "an x86-64 kernel" },
 	[PROBE_FAULT_KERNEL] = { "event exceptions:page_fault_kernel", false, true,
@@ -125,7 +125,7 @@ static struct probe probes[PROBES] = {
 	[PROBE_CALLS] = { "events raw_syscalls:sys_enter, sys_exit", false, true,
 			  "--calls does not work: no failed calls, sizes asked, times",
 			  "a kernel with CONFIG_FTRACE_SYSCALLS" },
-	[PROBE_LOADS] = { "kernel function bpf_rdonly_cast", false, false,
+	[PROBE_LOADS] = { "kernel function bpf_rdonly_cast", false, true,
 			  "counters cannot be read", OLD_KERNEL },
 	[PROBE_TASK_STORAGE] = { "task storage for BPF", false, true, "tasks cannot be marked",
 				 OLD_KERNEL },
@@ -159,9 +159,9 @@ static void probe_kernel(const struct btf *btf)
 				    has_event(btf, "sched_process_exec") &&
 				    has_event(btf, "sched_process_exit");
 	probes[PROBE_CALLS].there = has_event(btf, "sys_enter") && has_event(btf, "sys_exit");
-	probes[PROBE_LOADS].there = has_function(btf, "bpf_rdonly_cast");
-	/* Atomic counters are read without it. */
-	probes[PROBE_LOADS].required = probes[PROBE_COUNTERS].there;
+	/* Counters that are not per-CPU are read without it. */
+	probes[PROBE_LOADS].there = has_function(btf, "bpf_rdonly_cast") ||
+				    !probes[PROBE_COUNTERS].there;
 	probes[PROBE_TASK_STORAGE].there = has_function(btf, "bpf_task_storage_get");
 	probes[PROBE_ITERATOR].there = has_function(btf, "bpf_iter_task");
 	probes[PROBE_EXIT_WITNESS].there = has_early_exit(btf);
@@ -205,13 +205,6 @@ struct error *probe_why_not_loaded(int number)
 {
 	TRY(probe_missing());
 	return error_new(number, "the kernel refused the programs (run with -v for its reasons)");
-}
-
-bool probe_percpu_counters(void)
-{
-	size_t count;
-
-	return probe_all(&count)[PROBE_COUNTERS].there;
 }
 
 bool probe_preempt_rt(void)

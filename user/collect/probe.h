@@ -28,8 +28,4 @@ struct error *probe_why_not_loaded(int number);
 
 bool probe_preempt_rt(void);
 
-/* Whether the RSS counters of this kernel are per-CPU (6.2); before, they lag by up to 64 faults
- * of each thread. */
-bool probe_percpu_counters(void);
-
 #endif
