@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """Does the report go where it was sent, and is it said where it could not?"""
+import fcntl
 import json
 import os
 import signal
@@ -144,6 +145,54 @@ def test_it_is_known_at_once_that_a_file_cannot_be_made(option):
             assert process.returncode == 1
 
 
+@pytest.mark.parametrize("option", ["-o", "-w"])
+def test_run_that_fails_leaves_files_as_they_were(option, tmp_path):
+    """A mistyped pid must not cost yesterday's capture."""
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.write_text("precious")
+    for path in (old, new):
+        refused(option, path, "-p", "99999999")
+        refused(option, path, "--", "/no/such/command", status=127)
+    assert os.listdir(tmp_path) == ["old"] and old.read_text() == "precious"
+
+
+@pytest.mark.parametrize("mode", [0o666, 0o604, 0o606])
+def test_capture_in_a_file_that_all_may_read_becomes_its_owners(mode, tmp_path):
+    path = tmp_path / "capture"
+    path.write_text("old")
+    path.chmod(mode)
+    assert memtrace("-w", path, "--", "true").status == 0
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_report_and_capture_in_one_file_are_refused(tmp_path):
+    path, other = tmp_path / "file", tmp_path / "another name"
+    script = '"$MEMTRACE" -w "$1" -- touch "$2" > "$1"'
+    for words in (["-o", path, "-w", path], ["-o", other, "-w", path]):
+        assert_sentence(memtrace(*words, "--", "touch", tmp_path / "was-run"), OWN_FAILURE,
+                        str(path))
+        path.write_text("")
+        if not other.exists():
+            os.link(path, other)
+    assert_sentence(shell(script, path, tmp_path / "was-run"), OWN_FAILURE, str(path))
+    assert not (tmp_path / "was-run").exists()
+    assert memtrace("-o", "/dev/null", "-w", "/dev/null", "--", "true").status == 0
+
+
+def test_what_is_open_already_by_its_name(tmp_path):
+    """As a shell gives it for >(command); what the file had before is not memtrace's to drop."""
+    done = memtrace("-o", "/dev/stderr", "--", "echo", "to standard output")
+    assert (done.status, done.out) == (0, b"to standard output\n")
+    assert_full_report(done.said)
+    words = 'cd "$1"; echo before > log; "$MEMTRACE" -o /dev/fd/7 -w /dev/stdout -- true 7>> log'
+    done = shell(words, tmp_path)
+    assert done.status == 0 and (tmp_path / "log").read_text().startswith("before\nmemtrace ")
+    (tmp_path / "capture").write_bytes(done.out)
+    assert memtrace("report", tmp_path / "capture").status == 0
+    refused("-o", "/dev/fd/77", "--", "true", status=OWN_FAILURE, says=["/dev/fd/77"])
+    refused("-o", "/dev/stdin", "--", "true", status=OWN_FAILURE, says=["/dev/stdin"])
+
+
 def test_report_and_capture_at_once(tmp_path):
     with puppet() as target:
         support.run("-f", "json", "-o", tmp_path / "report", "-w", tmp_path / "capture", "-p",
@@ -191,6 +240,21 @@ def test_closed_standard_output(name, capture):
     assert_sentence(done, failure(name))
 
 
+def test_nothing_is_run_where_standard_output_is_closed(tmp_path):
+    done = shell('"$MEMTRACE" -- touch "$1" >&-', tmp_path / "was-run")
+    assert_sentence(done, OWN_FAILURE)
+    assert not (tmp_path / "was-run").exists()
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_nothing_strays_into_what_a_closed_stream_was(closed, tmp_path):
+    """The command waits on a pipe: what memtrace says must not come out of that."""
+    shell(f'"$MEMTRACE" -v -o "$1" -i 0.05 -- sh -c "sleep 0.2; : > $2" {closed}',
+          tmp_path / "report", tmp_path / "was-run")
+    assert (tmp_path / "was-run").exists()
+    assert "counting" not in (tmp_path / "report").read_text()
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_reader_that_is_gone(name, capture):
     reader, writer = os.pipe()
@@ -226,6 +290,28 @@ def test_intervals_on_a_full_disk():
             target.do("touch 10")
             ended = eventually(lambda: background.process.poll() is not None, 5)
     assert ended, "it counts on, and nothing of it will be seen"
+
+
+def test_intervals_of_a_command_on_a_full_disk():
+    """It is told at once; the command is not disturbed, and waited for."""
+    with open("/dev/full", "wb") as full:
+        with running("-i", "0.1", "--", "sh", "-c", "read line; echo $line >&2; exit 3",
+                     stdin=subprocess.PIPE, stdout=full) as background:
+            assert b"No space left on device" in background.process.stderr.readline()
+            background.process.stdin.write(b"went on\n")
+            background.process.stdin.flush()
+            assert background.process.stderr.readline() == b"went on\n"
+            assert background.wait().status == OWN_FAILURE
+
+
+def test_intervals_that_nobody_reads_leave_the_capture(tmp_path):
+    with puppet() as target:
+        with running("-p", str(target.pid), "-i", "0.1", "-w", tmp_path / "capture") as background:
+            target.do("touch 10")
+            background.process.stdout.close()
+            assert eventually(lambda: background.process.poll() is not None, 5)
+            assert background.process.returncode == 1
+    assert_full_report(memtrace("report", tmp_path / "capture").text)
 
 
 def test_closed_standard_error():
@@ -294,12 +380,18 @@ def test_status_of_the_command_where_the_report_was_lost():
     assert_sentence(done, OWN_FAILURE)
 
 
-def test_slow_reader_gets_all_of_it():
+@pytest.mark.parametrize("blocking", [True, False])
+def test_slow_reader_gets_all_of_it(blocking):
+    """Also from a pipe that others have made non-blocking for themselves."""
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    os.set_blocking(writer, blocking)
     with subprocess.Popen([support.MEMTRACE, "-f", "json", "-a", "--calls", "on", "-d", "0.3"],
-                          stdout=subprocess.PIPE) as process:
+                          stdout=writer) as process, open(reader, "rb") as stream:
+        os.close(writer)
         time.sleep(1)
         text = b""
-        while data := process.stdout.read1(777):
+        while data := stream.read1(777):
             text += data
         assert process.wait(30) == 0
     assert json.loads(text)["schema"] == "memtrace/1"

@@ -28,7 +28,7 @@ static bool are_one_file(int fd, int other)
 {
 	struct stat stats[2];
 
-	return !fstat(fd, &stats[0]) && !fstat(other, &stats[1]) && S_ISREG(stats[0].st_mode) &&
+	return !fstat(fd, &stats[0]) && !fstat(other, &stats[1]) && !S_ISCHR(stats[0].st_mode) &&
 	       stats[0].st_dev == stats[1].st_dev && stats[0].st_ino == stats[1].st_ino;
 }
 

@@ -3,7 +3,6 @@
 #include "user/cli/output.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <langinfo.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -53,7 +52,7 @@ static ssize_t write_all(void *cookie, const char *bytes, size_t count)
 	int fd = output->place.descriptor;
 	size_t done = 0;
 
-	if (output->place.path && !output->place.begun)
+	if (!output->place.begun)
 		output->number = file_begin(&output->place);
 	while (done < count && !output->number) {
 		ssize_t written = write(fd, bytes + done, count - done);
@@ -70,30 +69,14 @@ static ssize_t write_all(void *cookie, const char *bytes, size_t count)
 
 /* ---- opening and closing ---- */
 
-static struct error *open_place(struct output *output, const struct options *options)
-{
-	int flags;
-
-	if (options->output) {
-		output->name = options->output;
-		return file_create(&output->place, options->output);
-	}
-	output->name = "standard output";
-	output->place = (struct file){ .descriptor = STDOUT_FILENO };
-	flags = fcntl(STDOUT_FILENO, F_GETFL);
-	if (flags < 0 || flags & O_PATH || (flags & O_ACCMODE) == O_RDONLY)
-		return error_new(0, "standard output is not open for writing (-o FILE writes the "
-				    "report elsewhere)");
-	return NULL;
-}
-
 struct error *output_open(struct output *output, const struct options *options)
 {
 	const cookie_io_functions_t functions = { .write = write_all };
 
 	*output = (struct output){ .report = { .limit = options->limit,
 					       .details = options->verbose } };
-	TRY(open_place(output, options));
+	output->name = options->output ?: "standard output";
+	TRY(file_create(&output->place, options->output ?: "/dev/stdout"));
 	output->file = fopencookie(output, "w", functions);
 	if (!output->file)
 		return error_new(errno, "cannot open %s", output->name);
@@ -107,7 +90,7 @@ struct error *output_close(struct output *output)
 
 	fclose(output->file);
 	output->file = NULL;
-	closing = output->place.path ? file_close(&output->place) : 0;
+	closing = file_close(&output->place);
 	if (!output->number)
 		output->number = closing;
 	if (output->number == EPIPE)

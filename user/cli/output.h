@@ -11,7 +11,7 @@ struct output {
 	const char *name; /* for messages */
 	bool is_terminal;
 	struct report_options report;
-	struct file place; /* what is below `file`; no path: standard output */
+	struct file place; /* what is below `file` */
 	int number;	   /* errno of the first write that failed: none is tried after it */
 };
 

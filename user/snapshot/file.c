@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <zstd.h>
@@ -25,11 +26,38 @@ struct header {
 	uint64_t bytes; /* of the message, unpacked */
 };
 
+/* Which descriptor is it another name of?  A shell puts /dev/fd/63 for >(command). */
+static int descriptor_of(const char *path)
+{
+	char after;
+	int fd;
+
+	if (!strcmp(path, "/dev/stdout"))
+		return STDOUT_FILENO;
+	if (!strcmp(path, "/dev/stderr"))
+		return STDERR_FILENO;
+	return sscanf(path, "/dev/fd/%d%c", &fd, &after) == 1 ? fd : -1;
+}
+
+static struct error *take_given(struct file *file, int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0 || flags & O_PATH || (flags & O_ACCMODE) == O_RDONLY)
+		return error_new(0, "%s is not open for writing", file->path);
+	file->given = true;
+	file->descriptor = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	return file->descriptor < 0 ? error_new(errno, "cannot open %s", file->path) : NULL;
+}
+
 struct error *file_create(struct file *file, const char *path)
 {
 	const int flags = O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC;
+	int given = descriptor_of(path);
 
-	*file = (struct file){ .path = path };
+	*file = (struct file){ .path = path, .descriptor = -1 };
+	if (given >= 0)
+		return take_given(file, given);
 	file->descriptor = open(path, flags | O_EXCL, 0600);
 	file->made = file->descriptor >= 0;
 	if (file->descriptor < 0 && errno == EEXIST)
@@ -42,17 +70,18 @@ struct error *file_create(struct file *file, const char *path)
 	return error_new(errno, "cannot create %s", path);
 }
 
-static bool is_regular(const struct file *file)
+/* Can it be emptied and removed? */
+static bool is_ours(const struct file *file)
 {
 	struct stat stat;
 
-	return !fstat(file->descriptor, &stat) && S_ISREG(stat.st_mode);
+	return !file->given && !fstat(file->descriptor, &stat) && S_ISREG(stat.st_mode);
 }
 
 int file_begin(struct file *file)
 {
 	file->begun = true;
-	return is_regular(file) && ftruncate(file->descriptor, 0) ? errno : 0;
+	return is_ours(file) && ftruncate(file->descriptor, 0) ? errno : 0;
 }
 
 int file_close(struct file *file)
@@ -66,27 +95,27 @@ int file_close(struct file *file)
 }
 
 /* One that was there before may be open to all by oversight; a group is somebody's choice. */
-static struct error *make_private(int fd, const char *path)
+static struct error *make_private(const struct file *file)
 {
 	struct stat stat;
 
-	if (fstat(fd, &stat) || (S_ISREG(stat.st_mode) && (stat.st_mode & 07) &&
-				 fchmod(fd, stat.st_mode & 0600)))
-		return error_new(errno, "cannot keep others from reading %s", path);
+	if (is_ours(file) && !fstat(file->descriptor, &stat) && (stat.st_mode & 07) &&
+	    fchmod(file->descriptor, stat.st_mode & 0600))
+		return error_new(errno, "cannot keep others from reading %s", file->path);
 	return NULL;
 }
 
-static struct error *write_all(int fd, const void *bytes, size_t count, const char *path)
+static struct error *write_all(const struct file *file, const void *bytes, size_t count)
 {
 	const char *at = bytes;
 
 	while (count) {
-		ssize_t written = write(fd, at, count);
+		ssize_t written = write(file->descriptor, at, count);
 
 		if (written < 0 && errno == EINTR)
 			continue;
 		if (written < 0)
-			return error_new(errno, "cannot write %s", path);
+			return error_new(errno, "cannot write %s", file->path);
 		at += written;
 		count -= written;
 	}
@@ -114,27 +143,27 @@ static struct error *compress(const Mt__Capture *capture, void **out, size_t *ou
 	return NULL;
 }
 
-static struct error *write_capture(int fd, const char *path, const Mt__Capture *capture)
+static struct error *write_capture(const struct file *file, const Mt__Capture *capture)
 {
 	struct header header = { .magic = MAGIC, .version = htole32(CAPTURE_VERSION) };
 	cleanup_free void *frame = NULL;
 	size_t frame_bytes = 0, raw_bytes = 0;
 
-	TRY(make_private(fd, path));
+	TRY(make_private(file));
 	TRY(compress(capture, &frame, &frame_bytes, &raw_bytes));
 	header.bytes = htole64(raw_bytes);
-	TRY(write_all(fd, &header, sizeof(header), path));
-	return write_all(fd, frame, frame_bytes, path);
+	TRY(write_all(file, &header, sizeof(header)));
+	return write_all(file, frame, frame_bytes);
 }
 
 struct error *capture_save(const Mt__Capture *capture, struct file *file)
 {
-	const bool removable = is_regular(file);
+	const bool removable = is_ours(file);
 	struct error *error = NULL;
 	int number = file_begin(file);
 
 	if (!number)
-		error = write_capture(file->descriptor, file->path, capture);
+		error = write_capture(file, capture);
 	number = file_close(file) ?: number;
 	if (number && !error)
 		error = error_new(number, "cannot write %s", file->path);

@@ -19,10 +19,12 @@ struct file {
 	const char *path; /* the caller's */
 	int descriptor;
 	bool made;  /* it was not there before */
+	bool given; /* /dev/fd/3, /dev/stderr: it is open already, and somebody else's */
 	bool begun; /* what it had is gone */
 };
 
-/* Opens a file to be written: never through a symbolic link; a new one is its owner's alone. */
+/* Opens a file to be written: never through a symbolic link, other than those for what is open
+ * already.  A new one is its owner's alone. */
 struct error *file_create(struct file *file, const char *path);
 
 /* Empties it: from now on it is written.  Returns an errno, or 0. */
