@@ -13,8 +13,8 @@ import warnings
 
 import pytest
 
-from program import (BALANCED, SECONDS, assert_full_report, eventually, memtrace, public_folder,
-                     running)
+from program import (BALANCED, SECONDS, SETTLING_SECONDS, assert_full_report, eventually, memtrace,
+                     public_folder, running)
 from puppet import puppet
 from terminal import CTRL_BACKSLASH, CTRL_C, CTRL_Z, on_terminal
 import support
@@ -38,7 +38,8 @@ def witnessed(*words):
 
 # ---- a command, and who sends what ----
 
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT", "SIGUSR1", "SIGUSR2", "SIGQUIT"])
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT", "SIGUSR1", "SIGUSR2", "SIGQUIT",
+                                  "SIGALRM", "SIGWINCH", "SIGRTMIN"])
 def test_signal_to_memtrace_reaches_the_command_once(name):
     with witnessed() as background:
         background.signal(signal.Signals[name])
@@ -66,6 +67,31 @@ def test_signals_reach_the_command_after_the_report_of_a_duration(name):
         done = background.wait()
     assert signals_in(done.out) == [name.encode()]
     assert done.status == 9, done
+
+
+def test_signal_before_the_command_runs():
+    """Nothing is counted yet and nothing was run: it ends as any program, and alone."""
+    with public_folder() as folder:
+        for delay in (0.001, 0.01, 0.03, 0.06):
+            with support.started(support.MEMTRACE, "--", "touch", folder / "was-run",
+                                 stdout=subprocess.DEVNULL) as process:
+                time.sleep(delay)
+                process.send_signal(signal.SIGTERM)
+                status = process.wait(SECONDS)
+            assert status in (-signal.SIGTERM, 128 + signal.SIGTERM, 0)
+            assert (folder / "was-run").exists() is (status == 0)
+            (folder / "was-run").unlink(missing_ok=True)
+
+
+def test_interrupt_of_a_background_job_of_a_script():
+    """A shell without job control lets those ignore SIGINT; `kill -INT $!` has to work."""
+    with puppet() as target, public_folder() as folder:
+        done = memtrace("-c", '"$1" -v -p "$2" 2>said & '
+                        "until grep -q counting said; do sleep 0.05; done; "
+                        "kill -INT $!; wait $!", "sh", support.MEMTRACE, str(target.pid),
+                        program="/bin/sh", cwd=folder)
+    assert done.status == 0
+    assert_full_report(done.text)
 
 
 def test_hangup_of_nohup_is_ignored():
@@ -121,6 +147,88 @@ def test_ctrl_c_on_a_plain_command():
         assert terminal.wait() == 128 + signal.SIGINT
     assert_full_report(terminal.text)
 
+
+def test_ctrl_c_on_a_command_in_a_group_of_its_own():
+    """timeout(1) makes one.  Without memtrace that would be the terminal's, and be told."""
+    with on_terminal(support.MEMTRACE, "-v", "--", "timeout", "20", *WITNESS,
+                     "2.5") as terminal:
+        terminal.read_until(b"ready")
+        terminal.read_until(b"counting")
+        terminal.type(CTRL_C)
+        assert terminal.wait() == 9
+    assert set(signals_in(terminal.seen.replace(b"^C", b""))) == {b"SIGINT"}
+    assert_full_report(terminal.text)
+
+
+def test_ctrl_c_on_a_command_that_left_the_terminal():
+    with on_terminal(support.MEMTRACE, "-v", "--", "setsid", *WITNESS, "2.5") as terminal:
+        terminal.read_until(b"ready")
+        terminal.read_until(b"counting")
+        terminal.type(CTRL_C)
+        assert terminal.wait() == 9
+    assert signals_in(terminal.seen.replace(b"^C", b"")) == []
+
+
+def test_interactive_shell_has_its_jobs_and_keys_to_itself():
+    with on_terminal(support.MEMTRACE, "--", "bash", "--norc", "--noprofile", "-i",
+                     variables={"PS1": "$ "}) as terminal:
+        terminal.read_until(b"$ ")
+        terminal.type(b"sleep 60\r")
+        time.sleep(0.5)
+        terminal.type(CTRL_C)
+        terminal.read_until(b"$ ", count=2)
+        terminal.type(b"sleep 60\r")
+        time.sleep(0.5)
+        terminal.type(CTRL_Z)
+        terminal.read_until(b"Stopped")
+        terminal.type(b"kill %1; exit 7\r")
+        terminal.type(b"exit 7\r")
+        assert terminal.wait() == 7
+    assert b"memtrace 0" not in terminal.seen.partition(b"exit 7")[0]
+    assert_full_report(terminal.text)
+
+
+# ---- a job in the background ----
+
+def in_shell(terminal, line, until):
+    terminal.type(line.encode() + b"\r")
+    terminal.read_until(until)
+
+
+def test_background_job_leaves_the_terminal_alone():
+    """Neither a status line over what the user types, nor a stop for having written one."""
+    with puppet() as target, public_folder() as folder:
+        with on_terminal("bash", "--norc", "--noprofile", "-i",
+                         variables={"PS1": "$ "}) as terminal:
+            in_shell(terminal, "stty tostop; echo se''t", b"set\r\n")
+            in_shell(terminal, f"{support.MEMTRACE} -o {folder}/report -d 2 -p {target.pid} & "
+                               "echo star''ted", b"started\r\n")
+            before = len(terminal.seen)
+            in_shell(terminal, "sleep 1.2; jobs; echo lo''oked", b"looked\r\n")
+            assert b"Running" in terminal.seen[before:], terminal.seen
+            in_shell(terminal, "wait; echo al''l", b"all\r\n")
+            assert b"Ctrl-C stops" not in terminal.seen
+            terminal.type(b"exit\r")
+            terminal.wait()
+        assert_full_report((folder / "report").read_text())
+
+
+def test_status_line_comes_with_the_foreground():
+    with puppet() as target:
+        with on_terminal("bash", "--norc", "--noprofile", "-i",
+                         variables={"PS1": "$ "}) as terminal:
+            in_shell(terminal, f"{support.MEMTRACE} -p {target.pid} & echo star''ted",
+                     b"started\r\n")
+            time.sleep(1)
+            assert b"Ctrl-C stops" not in terminal.seen
+            in_shell(terminal, "fg", b"Ctrl-C stops")
+            terminal.type(CTRL_C)
+            terminal.read_until(b"maps.")
+            terminal.type(b"exit\r")
+            terminal.wait()
+
+
+# ---- and other keys ----
 
 def test_ctrl_backslash_is_the_commands():
     with on_terminal(support.MEMTRACE, "-v", "--", *WITNESS, QUIET) as terminal:
@@ -202,6 +310,7 @@ def test_signal_at_the_very_moment_that_it_counts():
             with running("-p", str(target.pid), settled=False) as background:
                 background.signal(signal.SIGTERM)
                 assert background.wait().status == 0
+
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("mode", ["-p", "-a"])
@@ -317,6 +426,53 @@ def test_ctrl_c_kills_where_nobody_reads_the_intervals():
     assert done.status == -signal.SIGINT
 
 
+def test_first_ctrl_c_after_a_duration_does_not_cost_the_report():
+    """It comes a moment too late to stop anything; the second kills as ever."""
+    with puppet() as target, unread_pipe() as writer:
+        for _ in range(100):
+            target.do("fork 1")
+        with running("-a", "-f", "json", "-d", "0.2", stdout=writer) as background:
+            time.sleep(1.5)
+            assert background.process.poll() is None, "the report fitted into the pipe"
+            background.signal(signal.SIGINT)
+            time.sleep(0.5)
+            assert background.process.poll() is None, "the first has killed"
+            background.signal(signal.SIGINT)
+            assert background.wait(10).status == -signal.SIGINT
+
+
+def test_ctrl_c_while_an_interval_waits_for_its_reader():
+    """The reader is slow, not gone: all is written, and the full report at the end."""
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    with puppet() as target, open(reader, "rb") as stream:
+        with running("-p", str(target.pid), "-i", "0.02", stdout=writer) as background:
+            os.close(writer)
+            for _ in range(20):
+                target.do("touch 1")
+                time.sleep(0.1)
+            background.signal(signal.SIGINT)
+            time.sleep(0.5)
+            text = stream.read().decode()
+            assert background.wait().status == 0
+    assert_full_report(text[text.index("\nmemtrace 0"):])
+
+
+def test_hangups_do_not_kill():
+    """A terminal that goes sends several, far from each other on a busy machine."""
+    with puppet() as target, unread_pipe() as writer:
+        with running("-p", str(target.pid), "-i", "0.01", stdout=writer) as background:
+            for _ in range(20):
+                target.do("touch 1")
+                time.sleep(0.1)
+            for _ in range(3):
+                background.signal(signal.SIGHUP)
+                time.sleep(0.3)
+            assert background.process.poll() is None
+            background.signal(signal.SIGTERM)
+            assert background.wait(10).status == -signal.SIGTERM
+
+
 def test_second_signal_may_be_another_one():
     with on_terminal(support.MEMTRACE, "-v", "--", "sh", "-c", STUBBORN) as terminal:
         terminal.read_until(b"ready")
@@ -325,6 +481,21 @@ def test_second_signal_may_be_another_one():
         time.sleep(0.5)
         terminal.type(CTRL_C)
         assert terminal.wait(10) == -signal.SIGINT
+
+
+def test_first_process_of_a_container_reports_at_the_first_signal():
+    script = 'echo ready; sleep 20 & trap "kill $!; exit 3" TERM; wait'
+    with subprocess.Popen(["unshare", "-pf", "--mount-proc", "--kill-child", support.MEMTRACE, "-v",
+                           "--", "sh", "-c", script], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT) as outer:
+        seen = b""
+        while b"ready" not in seen or b"counting" not in seen:
+            seen += outer.stdout.readline()
+        time.sleep(SETTLING_SECONDS)
+        os.kill(child_of(outer.pid), signal.SIGTERM)
+        text = outer.stdout.read().decode()
+        assert outer.wait(SECONDS) == 3
+    assert_full_report(text)
 
 
 def test_second_signal_ends_the_first_process_of_a_container():

@@ -8,7 +8,7 @@ import signal
 import sys
 
 NUMBERS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2,
-           signal.SIGQUIT}
+           signal.SIGQUIT, signal.SIGALRM, signal.SIGWINCH, signal.SIGRTMIN}
 QUIET_SECONDS = float(sys.argv[1])
 
 signal.pthread_sigmask(signal.SIG_BLOCK, NUMBERS)

@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define TWICE_NS 100000000 /* nearer to each other they have one cause: timeout(1), a hangup */
+#define TWICE_NS 100000000 /* nearer to each other they have one cause, as timeout(1) */
 
 static struct {
 	pid_t command; /* 0: none */
@@ -55,9 +55,10 @@ static void die_of(int number)
 	_exit(128 + number);
 }
 
+/* A terminal that goes sends SIGHUP, its shell another, and the shell's end a third. */
 static void note_stop(int number, bool from_terminal, uint64_t now_ns)
 {
-	if (signals.stopped_by && now_ns - signals.stopped_ns >= TWICE_NS)
+	if (signals.stopped_by && number != SIGHUP && now_ns - signals.stopped_ns >= TWICE_NS)
 		die_of(number);
 	if (signals.stopped_by)
 		return;

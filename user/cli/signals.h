@@ -12,8 +12,8 @@
 #include <sys/types.h>
 
 /*
- * From here on SIGINT, SIGTERM and SIGHUP ask to stop, and the second of them kills.  With a
- * command, whose pid and pidfd these are (0 and -1: none), they and others are passed on to it.
+ * From here on SIGINT, SIGTERM and SIGHUP ask to stop, and a SIGINT or SIGTERM after one kills.
+ * With a command, whose pid (0: none) and pidfd these are, they and others are passed on to it.
  */
 void signals_open(pid_t command, int pidfd);
 
