@@ -128,6 +128,12 @@ static __always_inline void note_guest_of(struct task_struct *task, const struct
 	announce_guest(task, state, space->pid);
 }
 
+/* In the middle of an exec: the old address space is gone, the new one has no book so far. */
+static __always_inline bool is_between(struct task_struct *task, struct mm_struct *mm)
+{
+	return !find_slot(mm) && is_followed(task) && is_execve(call_of(task).number);
+}
+
 static __always_inline void read_space(struct seq_file *seq, struct task_struct *task,
 				       struct mm_struct *mm)
 {
@@ -177,6 +183,8 @@ int mt_read(struct bpf_iter__task *context)
 		return 0;
 	mm = mm_of(task);
 	if (request == MT_REQUEST_READ) {
+		if (mm && is_between(task, mm))
+			open_space(mm, task, MT_BORN_EXEC);
 		if (mm)
 			read_space(context->meta->seq, task, mm);
 	} else if (!request_pid || pid_of(task) == request_pid) {

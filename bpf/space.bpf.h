@@ -242,6 +242,31 @@ static __always_inline void book_birth(struct mt_space *space, __u32 slot, __u32
 	count_cause(slot, operation);
 }
 
+/* What moved on other CPUs while there was a book, but it could not be found. */
+static __noinline int catch_up_opening(struct mm_struct *mm, __u32 slot, __u32 birth)
+{
+	struct mt_space *space = space_at(slot);
+	__s64 late[MT_BALANCES];
+
+	if (!mm || !space)
+		return 0;
+	take_opening(mm, space, slot, late);
+	for (__u32 balance = 0; balance < MT_BALANCES; balance++) {
+		if (late[balance] && birth == MT_BORN_BEFORE)
+			space->opening[balance] += late[balance];
+		else if (late[balance])
+			post(slot, MT_OP_EXEC, balance, late[balance]);
+	}
+	return 0;
+}
+
+/* An exec fills its new address space before it is told of; a reader may have come meanwhile. */
+static __always_inline bool is_of_process(const struct mt_space *space, struct task_struct *task)
+{
+	return space && space->pid == pid_of(task) &&
+	       space->start_boot_ns == FOLLOW(task_struct, task, group_leader)->start_boottime;
+}
+
 /*
  * Opens a book on an address space.  One that was there before opens with what it has; a
  * newborn opens at nothing, and what it was born with is the first entry.
@@ -255,7 +280,7 @@ static __noinline __u32 open_space(struct mm_struct *mm, struct task_struct *tas
 	if (!mm || !task || !pid_of(task) || pid_of(task) == config.own_pid)
 		return 0;
 	slot = find_slot(mm);
-	if (slot && birth == MT_BORN_BEFORE)
+	if (slot && (birth == MT_BORN_BEFORE || is_of_process(space_at(slot), task)))
 		return slot;
 	if (slot) /* its end was not seen: the mm_struct is recycled */
 		close_space(mm, task, slot);
@@ -278,13 +303,19 @@ static __noinline __u32 open_space(struct mm_struct *mm, struct task_struct *tas
 	if (birth != MT_BORN_BEFORE)
 		book_birth(space, slot, birth == MT_BORN_FORK ? MT_OP_FORK : MT_OP_EXEC);
 	space->state = MT_SPACE_OPEN;
-	if (bpf_map_update_elem(&slot_of_mm, &key, &slot, BPF_ANY)) {
-		lost(MT_LOSS_SPACES);
-		space->state = MT_SPACE_FREE;
+	/* Reader and exec may both be at it: the slower one's slot is given back. */
+	if (bpf_map_update_elem(&slot_of_mm, &key, &slot, BPF_NOEXIST)) {
+		space->closed_ns = bpf_ktime_get_ns();
 		space->mm = 0;
-		return 0;
+		space->state = MT_SPACE_TAKEN;
+		slot = find_slot(mm);
+		if (!slot)
+			lost(MT_LOSS_SPACES);
+		return slot;
 	}
 	__sync_fetch_and_add(&generation, 1);
+	if (birth != MT_BORN_FORK)
+		catch_up_opening(mm, slot, birth);
 	return slot;
 }
 

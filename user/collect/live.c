@@ -54,6 +54,27 @@ static struct process *renew_part(const struct kernel *kernel, struct process *p
 	return part;
 }
 
+/*
+ * The kernel changes a counter before it tells of it: in between all stands still, and the two
+ * differ.  Another reading shows whether that was it.
+ */
+static bool adds_up(const struct record *record)
+{
+	for (size_t balance = 0; balance < MT_BALANCES; balance++) {
+		int64_t sum = record->space.opening[balance] + record->space.unbooked[balance];
+
+		for (size_t operation = 0; operation < MT_OPERATIONS; operation++)
+			sum += record->book.entry[operation].moved[balance];
+		for (size_t i = 0; i < MT_DETAILS && balance < MT_MEMBERS; i++)
+			sum += record->book.detail[i].moved[balance];
+		if (balance < MT_MEMBERS)
+			sum += record->end.lanes.fault[balance];
+		if (sum != record->end.kernel[balance])
+			return false;
+	}
+	return true;
+}
+
 static void take_record(const struct kernel *kernel, struct process_table *table,
 			const struct record *record)
 {
@@ -62,12 +83,13 @@ static void take_record(const struct kernel *kernel, struct process_table *table
 	struct process *part = *part_of(process, record->space.serial);
 
 	/* Caught standing still before. */
-	if (part && part->stable)
+	if (part && part->stable && part->adds_up)
 		return;
 	part = renew_part(kernel, process, record);
 	memcpy(part->kernel, record->end.kernel, sizeof(part->kernel));
 	part->has_kernel = true;
 	part->stable = record->end.stable;
+	part->adds_up = adds_up(record);
 }
 
 static uint32_t count_unstable(const struct process_table *table)
@@ -79,6 +101,17 @@ static uint32_t count_unstable(const struct process_table *table)
 			count += !part->stable;
 	}
 	return count;
+}
+
+static bool all_add_up(const struct process_table *table)
+{
+	for (const struct process *process = table->first; process; process = process->next) {
+		for (const struct process *part = process->live; part; part = part->next) {
+			if (!part->adds_up)
+				return false;
+		}
+	}
+	return true;
 }
 
 static void join_parts(struct process_table *table)
@@ -133,11 +166,14 @@ static struct error *read_pass(struct kernel *kernel, struct process_table *tabl
 	return error;
 }
 
-/* Is it one that the walk has to bring?  Not a child that was born since it began. */
-static bool is_wanted(const struct mt_space *space, uint64_t began_ns)
+/* Is it one that the walk has to bring?  Not a child that was born since it began, nor what a
+ * process that it did bring has become since. */
+static bool is_wanted(const struct mt_space *space, const struct process *process,
+		      uint64_t began_ns)
 {
-	return space->state == MT_SPACE_OPEN &&
-	       (space->birth != MT_BORN_FORK || space->opened_ns < began_ns);
+	if (space->opened_ns < began_ns || space->birth == MT_BORN_BEFORE)
+		return true;
+	return space->birth == MT_BORN_EXEC && !process->live;
 }
 
 /* Open spaces whose tasks are past the point where an iterator sees them: ending right now.
@@ -152,10 +188,10 @@ static uint32_t count_unseen(const struct kernel *kernel, struct process_table *
 		const struct mt_space *space = &kernel->spaces[slot];
 		struct process *process;
 
-		if (!is_wanted(space, began_ns))
+		if (space->state != MT_SPACE_OPEN)
 			continue;
 		process = process_get(table, space->pid, space->start_boot_ns);
-		if (*part_of(process, space->serial))
+		if (*part_of(process, space->serial) || !is_wanted(space, process, began_ns))
 			continue;
 		count++;
 		if (!record)
@@ -187,7 +223,7 @@ struct error *live_read(struct kernel *kernel, struct process_table *table, uint
 		TRY(read_pass(kernel, table, record));
 		unseen = count_unseen(kernel, table, began_ns, NULL);
 		*unread = count_unstable(table) + unseen;
-		if (!*unread)
+		if (!*unread && all_add_up(table))
 			break;
 		/* A large address space takes its time to go. */
 		pause_for(unseen ? PAUSE_NS << pass : PAUSE_NS);

@@ -54,6 +54,7 @@ struct process {
 	int64_t kernel[MT_BALANCES]; /* the kernel's figures when it was last read */
 	bool has_kernel;
 	bool stable;	 /* live: ledger and kernel figures are of one moment */
+	bool adds_up;	 /* live: and no event is on its way between the two */
 	uint32_t serial; /* live: of the address space */
 	int64_t at_exit[MT_BALANCES];
 	bool has_at_exit;
