@@ -267,6 +267,37 @@ static __always_inline bool is_of_process(const struct mt_space *space, struct t
 	       space->start_boot_ns == FOLLOW(task_struct, task, group_leader)->start_boottime;
 }
 
+static __always_inline void fill_space(struct mt_space *space, struct mm_struct *mm,
+				       struct task_struct *task, __u32 slot, __u32 birth)
+{
+	space->mm = (__u64)mm;
+	space->birth = birth;
+	space->serial = __sync_fetch_and_add(&next_serial, 1);
+	space->last_release = MT_OP_MUNMAP;
+	space->opened_ns = bpf_ktime_get_ns();
+	identify(space, task);
+	take_opening(mm, space, slot, space->opening);
+	space->peak_pages = space->opening[MT_FILE] + space->opening[MT_ANON] +
+			    space->opening[MT_SHMEM];
+	space->peak_ns = space->opened_ns;
+	if (birth != MT_BORN_BEFORE)
+		book_birth(space, slot, birth == MT_BORN_FORK ? MT_OP_FORK : MT_OP_EXEC);
+	space->state = MT_SPACE_OPEN;
+}
+
+/* Reader and exec may both be at it: the slower one's slot is given back. */
+static __always_inline __u32 give_way(struct mt_space *space, struct mm_struct *mm)
+{
+	__u32 slot = find_slot(mm);
+
+	space->closed_ns = bpf_ktime_get_ns();
+	space->mm = 0;
+	space->state = MT_SPACE_TAKEN;
+	if (!slot)
+		lost(MT_LOSS_SPACES);
+	return slot;
+}
+
 /*
  * Opens a book on an address space.  One that was there before opens with what it has; a
  * newborn opens at nothing, and what it was born with is the first entry.
@@ -290,29 +321,9 @@ static __noinline __u32 open_space(struct mm_struct *mm, struct task_struct *tas
 		lost(MT_LOSS_SPACES);
 		return 0;
 	}
-	space->mm = key;
-	space->birth = birth;
-	space->serial = __sync_fetch_and_add(&next_serial, 1);
-	space->last_release = MT_OP_MUNMAP;
-	space->opened_ns = bpf_ktime_get_ns();
-	identify(space, task);
-	take_opening(mm, space, slot, space->opening);
-	space->peak_pages = space->opening[MT_FILE] + space->opening[MT_ANON] +
-			    space->opening[MT_SHMEM];
-	space->peak_ns = space->opened_ns;
-	if (birth != MT_BORN_BEFORE)
-		book_birth(space, slot, birth == MT_BORN_FORK ? MT_OP_FORK : MT_OP_EXEC);
-	space->state = MT_SPACE_OPEN;
-	/* Reader and exec may both be at it: the slower one's slot is given back. */
-	if (bpf_map_update_elem(&slot_of_mm, &key, &slot, BPF_NOEXIST)) {
-		space->closed_ns = bpf_ktime_get_ns();
-		space->mm = 0;
-		space->state = MT_SPACE_TAKEN;
-		slot = find_slot(mm);
-		if (!slot)
-			lost(MT_LOSS_SPACES);
-		return slot;
-	}
+	fill_space(space, mm, task, slot, birth);
+	if (bpf_map_update_elem(&slot_of_mm, &key, &slot, BPF_NOEXIST))
+		return give_way(space, mm);
 	__sync_fetch_and_add(&generation, 1);
 	if (birth != MT_BORN_FORK)
 		catch_up_opening(mm, slot, birth);

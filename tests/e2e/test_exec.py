@@ -12,7 +12,8 @@ SEGMENTS = 1000  # to map them takes milliseconds, and nothing else is done betw
 BASE, STEP = 0x10000000, 0x10000
 EM = {"x86_64": 62, "aarch64": 183}[platform.machine()]
 CODE = bytes.fromhex({  # execve(argv[0], argv, environ); exit(1)
-    "x86_64": "488b7c2408 488d742408 488b0424 488d54c410 b83b000000 0f05 bf01000000 b83c000000 0f05",
+    "x86_64": "488b7c2408 488d742408 488b0424 488d54c410 b83b000000 0f05 bf01000000 b83c000000 "
+              "0f05",
     "aarch64": "e00740f9 e1230091 e20340f9 220c028b 42200091 a81b80d2 010000d4 200080d2 a80b80d2 "
                "010000d4"}[platform.machine()])
 
