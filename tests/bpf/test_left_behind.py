@@ -118,6 +118,42 @@ def test_command_survives_memtrace(number):
     assert_gone(held)
 
 
+def test_nothing_is_held_while_the_command_is_waited_for():
+    """After the report of a duration the machine is as if memtrace were not there."""
+    command = [support.MEMTRACE, "-v", "-d", "0.5", "-o", "/dev/null", "--", "sleep", "600"]
+    with support.started(*command, stderr=subprocess.PIPE) as memtrace:
+        while b"counting" not in (line := memtrace.stderr.readline()):
+            assert line
+        held = held_by(memtrace.pid)
+        assert held
+        deadline = time.monotonic() + 15
+        while held_by(memtrace.pid):
+            assert time.monotonic() < deadline, held_by(memtrace.pid)
+            time.sleep(0.05)
+        assert memtrace.poll() is None
+        assert_gone(held)
+        memtrace.send_signal(signal.SIGTERM)
+        assert memtrace.wait(15) == 128 + signal.SIGTERM
+
+
+def test_nothing_is_left_by_a_second_signal():
+    """It kills, with everything attached: the command takes no notice of the first."""
+    script = "trap '' TERM; echo ready; read line"
+    command = [support.MEMTRACE, "-v", "-o", "/dev/null", "--", "sh", "-c", script]
+    with support.started(*command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                         stderr=subprocess.PIPE) as memtrace:
+        while b"counting" not in (line := memtrace.stderr.readline()):
+            assert line
+        assert memtrace.stdout.readline() == b"ready\n"
+        held = held_by(memtrace.pid)
+        memtrace.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+        assert held_by(memtrace.pid) == held, "the command has two seconds to end"
+        memtrace.send_signal(signal.SIGTERM)
+        assert memtrace.wait(15) == -signal.SIGTERM
+        assert_gone(held)
+
+
 def is_alive(pid):
     try:
         stat = pathlib.Path(f"/proc/{pid}/stat").read_text()

@@ -320,3 +320,15 @@ def test_a_command_of_memtrace_is_never_another_program(name):
             **os.environ, "PATH": f"{path.parent}:{os.environ['PATH']}"})
         assert b"the other program" not in done.out
         assert_sentence(done, 2)
+
+
+@pytest.mark.parametrize("name", ["report", "check", "diff", "top", "serve"])
+def test_program_with_the_name_of_a_command_of_memtrace(name):
+    """It is run where that is clear, and only there."""
+    with command_file("#!/bin/sh\necho the other program $*\n", name) as path:
+        env = {**os.environ, "PATH": f"{path.parent}:{os.environ['PATH']}"}
+        done = memtrace(*TO_NOWHERE, "--", name, "x", env=env)
+        assert (done.status, done.out) == (0, b"the other program x\n")
+        done = memtrace(*TO_NOWHERE, path, "x")
+        assert (done.status, done.out) == (0, b"the other program x\n")
+        refused("-d", "1", name, "x", status=2, says=[name], env=env)

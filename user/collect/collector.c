@@ -244,6 +244,9 @@ int collector_child_descriptor(const struct collector *collector)
 
 int collector_child_wait(struct collector *collector)
 {
+	/* Where the capture failed it still counts, and a command may go on for days. */
+	cost_stop(&collector->cost);
+	kernel_free(&collector->kernel);
 	launch_wait(&collector->launch);
 	return launch_status(&collector->launch);
 }

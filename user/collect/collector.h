@@ -65,7 +65,7 @@ struct error *collector_finish(struct collector *collector, Mt__Capture **captur
 pid_t collector_child(const struct collector *collector);
 int collector_child_descriptor(const struct collector *collector);
 
-/* Waits for its end; returns its status as the shell has it. */
+/* Ends the counting and waits for the command's end; returns its status as the shell has it. */
 int collector_child_wait(struct collector *collector);
 
 void collector_free(struct collector *collector);
