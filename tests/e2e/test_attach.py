@@ -273,6 +273,7 @@ def assert_counted_once(document, host, guest, pages):
 def test_child_in_its_parents_memory():
     with followed() as (target, follower):
         guest = target.do("share 500")
+        assert eventually(lambda: stat_of(guest)[0] == "S")  # it goes to sleep after its answer
         truth = support.status_of(target.pid)
         document = follower.stop()
     assert_counted_once(document, target.pid, guest, 500)
