@@ -324,13 +324,13 @@ struct mt_event {
 	__u32 parent_pid;
 	__s32 value; /* exit: as wait() has it; shares: the pid of that other */
 	__u64 start_boot_ns;
-	__u64 time_ns;
+	__u64 time_ns; /* exec: mt_space.opened_ns, where there was a slot; shares: its birth */
 	__u64 cgroup_id;
 	char comm[MT_COMM];
 };
 _Static_assert(sizeof(struct mt_event) == 56, "mt_event");
 
-#define MT_RING (1 << 18) /* bytes of the ring buffer */
+#define MT_RING (1 << 19) /* bytes of the ring buffer */
 #define MT_PATH 256	  /* a name of a path begins before this, ... */
 #define MT_PATH_ROOM 512  /* ... and ends before that */
 #define MT_ARGUMENTS 1024
@@ -350,7 +350,8 @@ _Static_assert(sizeof(struct mt_event_exec) == 56 + 16 + 512 + 1024, "mt_event_e
 enum mt_request {
 	MT_REQUEST_FOLLOW, /* mark the threads of tgid, so that an exec opens a book */
 	MT_REQUEST_OPEN,   /* the same, and open a book on what they have */
-	MT_REQUEST_READ,   /* write a record for each open address space */
+	MT_REQUEST_READ,   /* write a record for each open address space, tell of guests in it */
+	MT_REQUEST_AGAIN,  /* the same for those that did not stand still, without guests */
 };
 
 /*

@@ -153,12 +153,24 @@ static __always_inline bool is_in_kernel_fault(const struct mt_mark *mark, const
 	       mark->call == call->number;
 }
 
+static __always_inline bool is_guest(struct task_struct *task)
+{
+	struct mt_task *state = bpf_task_storage_get(&tasks, task, 0, 0);
+
+	return state && state->followed == MT_FOLLOWED_AS_GUEST;
+}
+
+/* A task that is killed within execve has the call's number, too. */
+static __always_inline bool is_in_exec(struct task_struct *task, const struct call *call)
+{
+	return is_execve(call->number) && !(task->flags & (PF_EXITING | PF_KTHREAD));
+}
+
+/* The host of a guest, who is the last to leave, is gone; or it has become another program,
+ * which user/collect/ knows. */
 static __always_inline __u32 cause_of_end(struct task_struct *task, const struct call *call)
 {
-	/* A task that is killed within execve has the call's number, too. */
-	if (is_execve(call->number) && !(task->flags & (PF_EXITING | PF_KTHREAD)))
-		return cause(MT_OP_EXEC, -1);
-	return cause(MT_OP_EXIT, -1);
+	return cause(is_in_exec(task, call) && !is_guest(task) ? MT_OP_EXEC : MT_OP_EXIT, -1);
 }
 
 /*
@@ -167,13 +179,10 @@ static __always_inline __u32 cause_of_end(struct task_struct *task, const struct
  */
 static __always_inline bool is_last_going(struct task_struct *task, __u32 users)
 {
-	struct mt_task *state;
-
 	if (!(task->flags & PF_EXITING) ||
 	    FOLLOW(signal_struct, task, signal)->live.counter != 0)
 		return false;
-	state = bpf_task_storage_get(&tasks, task, 0, 0);
-	return users == 1 || !state || state->followed != MT_FOLLOWED_AS_GUEST;
+	return users == 1 || !is_guest(task);
 }
 
 static __always_inline __u32 cause_in_own_space(struct task_struct *task,

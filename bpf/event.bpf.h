@@ -38,14 +38,19 @@ static __always_inline __u64 wakeup(void)
 
 static __always_inline void send_event(__u32 kind, struct task_struct *task, __s32 value)
 {
-	struct mt_event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+	struct mt_event *event;
 
+	if (!pid_of(task)) /* of another pid namespace */
+		return;
+	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
 	if (!event) {
 		lost(MT_LOSS_EVENTS);
 		return;
 	}
 	fill_event(event, kind, task);
 	event->value = value;
+	if (kind == MT_EVENT_SHARES) /* perhaps noticed long after */
+		event->time_ns -= bpf_ktime_get_boot_ns() - event->start_boot_ns;
 	bpf_ringbuf_submit(event, wakeup());
 }
 

@@ -5,19 +5,33 @@
 
 #define SIGNAL_GROUP_EXIT 4
 #define CLONE_VFORK 0x4000
-#define CGROUP_DEPTH 256
+#define CGROUP_DEPTH 2048 /* as a path has room for */
 #define PATH_DEPTH 64 /* names and mounts */
+
+/* On the way up from a cgroup to the top. */
+struct ascent {
+	struct cgroup_subsys_state *css;
+	__u64 wanted;
+	bool found;
+};
+
+static long ascend(__u64 number, struct ascent *ascent)
+{
+	struct cgroup_subsys_state *css = ascent->css;
+
+	if (!css)
+		return 1;
+	ascent->found = BPF_CORE_READ(css, cgroup, kn, id) == ascent->wanted;
+	ascent->css = BPF_CORE_READ(css, parent);
+	return ascent->found;
+}
 
 static __always_inline bool is_within(struct cgroup *cgroup, __u64 id)
 {
-	struct cgroup_subsys_state *css = &cgroup->self;
+	struct ascent ascent = { .css = &cgroup->self, .wanted = id };
 
-	for (__u32 depth = 0; depth < CGROUP_DEPTH && css; depth++) {
-		if (BPF_CORE_READ(css, cgroup, kn, id) == id)
-			return true;
-		css = BPF_CORE_READ(css, parent);
-	}
-	return false;
+	bpf_loop(CGROUP_DEPTH, ascend, &ascent, 0);
+	return ascent.found;
 }
 
 /* A parent that waits for its child to exec: there may be thousands of those a second. */
@@ -87,41 +101,63 @@ int BPF_PROG(mt_fork, struct task_struct *parent, struct task_struct *child)
 	return 0;
 }
 
+/* On the way up from a file to the root. */
+struct climb {
+	char *names;
+	struct vfsmount *mount;
+	struct dentry *dentry;
+	__u32 bytes;
+};
+
+/* From the top of what is mounted to where it is mounted; 1: it is mounted nowhere. */
+static __always_inline long leave_mount(struct climb *climb)
+{
+	struct mount *below = (struct mount *)((__u64)climb->mount - OFFSET(mount, mnt));
+	struct mount *above = BPF_CORE_READ(below, mnt_parent);
+
+	if (above == below)
+		return 1;
+	climb->dentry = BPF_CORE_READ(below, mnt_mountpoint);
+	climb->mount = (struct vfsmount *)((__u64)above + OFFSET(mount, mnt));
+	return 0;
+}
+
+static long climb_once(__u64 number, struct climb *climb)
+{
+	struct dentry *dentry = climb->dentry, *parent = BPF_CORE_READ(dentry, d_parent);
+	struct vfsmount *mount = climb->mount;
+	__u32 at = climb->bytes;
+	long bytes;
+
+	if (at >= MT_PATH || ((__u64)dentry == root_dentry && (__u64)mount == root_mount))
+		return 1;
+	if (dentry == BPF_CORE_READ(mount, mnt_root))
+		return leave_mount(climb);
+	settle(at);
+	bytes = bpf_probe_read_kernel_str(climb->names + (at & (MT_PATH - 1)), MT_PATH,
+					  BPF_CORE_READ(dentry, d_name.name));
+	if (bytes > 0)
+		climb->bytes += bytes;
+	if (bytes <= 0 || parent == dentry) /* a memfd hangs nowhere */
+		return 1;
+	climb->dentry = parent;
+	return 0;
+}
+
 /*
  * Its names, the last one first, as long as they find room; up through mounts, to the root of
  * memtrace's own.  (There is a helper for it, but not in programs of this kind.)
  */
-static __always_inline __u32 read_path(char *out, struct file *file)
+static __always_inline void read_path(struct mt_event_exec *exec, struct file *file)
 {
-	struct vfsmount *mount = BPF_CORE_READ(file, f_path.mnt);
-	struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
-	__u32 at = 0;
+	struct climb climb = {
+		.names = exec->path,
+		.mount = BPF_CORE_READ(file, f_path.mnt),
+		.dentry = BPF_CORE_READ(file, f_path.dentry),
+	};
 
-	for (__u32 i = 0; i < PATH_DEPTH && at < MT_PATH; i++) {
-		struct mount *holder = (struct mount *)((__u64)mount - OFFSET(mount, mnt));
-		struct dentry *parent = BPF_CORE_READ(dentry, d_parent);
-		long bytes;
-
-		if ((__u64)dentry == root_dentry && (__u64)mount == root_mount)
-			break;
-		if (dentry == BPF_CORE_READ(mount, mnt_root)) {
-			struct mount *above = BPF_CORE_READ(holder, mnt_parent);
-
-			if (above == holder || !above)
-				break;
-			dentry = BPF_CORE_READ(holder, mnt_mountpoint);
-			mount = (struct vfsmount *)((__u64)above + OFFSET(mount, mnt));
-			continue;
-		}
-		settle(at);
-		bytes = bpf_probe_read_kernel_str(out + (at & (MT_PATH - 1)), MT_PATH,
-						  BPF_CORE_READ(dentry, d_name.name));
-		if (bytes <= 0 || parent == dentry) /* a memfd hangs nowhere */
-			return bytes > 0 ? at + bytes : at;
-		at += bytes;
-		dentry = parent;
-	}
-	return at;
+	bpf_loop(PATH_DEPTH, climb_once, &climb, 0);
+	exec->path_bytes = climb.bytes;
 }
 
 /* The arguments lie where the kernel has just put them, so that no page is missing. */
@@ -137,7 +173,8 @@ static __always_inline void read_arguments(struct mt_event_exec *exec, struct mm
 		exec->argument_bytes = bytes;
 }
 
-static __always_inline void send_exec(struct task_struct *task, struct linux_binprm *program)
+static __always_inline void send_exec(struct task_struct *task, struct linux_binprm *program,
+				      const struct mt_space *space)
 {
 	struct mt_event_exec *exec = bpf_ringbuf_reserve(&events, sizeof(*exec), 0);
 
@@ -146,8 +183,10 @@ static __always_inline void send_exec(struct task_struct *task, struct linux_bin
 		return;
 	}
 	fill_event(&exec->event, MT_EVENT_EXEC, task);
+	if (space)
+		exec->event.time_ns = space->opened_ns;
 	exec->argument_count = program->argc;
-	exec->path_bytes = read_path(exec->path, FOLLOW(file, mm_of(task), exe_file));
+	read_path(exec, FOLLOW(file, mm_of(task), exe_file));
 	read_arguments(exec, mm_of(task));
 	bpf_ringbuf_submit(exec, wakeup());
 }
@@ -165,14 +204,15 @@ int BPF_PROG(mt_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 {
 	struct mm_struct *mm = mm_of(task);
 	struct mt_task *state;
+	__u32 slot;
 
-	if (!mm || !is_followed_to_exec(task))
+	if (!mm || !pid_of(task) || !is_followed_to_exec(task))
 		return 0;
 	state = config.follow_all ? bpf_task_storage_get(&tasks, task, 0, 0) : task_state(task);
 	if (state)
 		state->followed = MT_FOLLOWED;
-	if (open_space(mm, task, MT_BORN_EXEC))
-		send_exec(task, program);
+	slot = open_space(mm, task, MT_BORN_EXEC);
+	send_exec(task, program, slot ? space_at(slot) : 0);
 	return 0;
 }
 
@@ -230,7 +270,6 @@ SEC("tp_btf/sched_process_exit")
 int BPF_PROG(mt_exit, struct task_struct *task)
 {
 	struct mt_task *state;
-	bool guest;
 
 	/* The last thread to go ends the process. */
 	if (FOLLOW(signal_struct, task, signal)->live.counter != 0 || (task->flags & PF_KTHREAD))
@@ -239,9 +278,8 @@ int BPF_PROG(mt_exit, struct task_struct *task)
 		return 0;
 	witness_exit(task);
 	state = bpf_task_storage_get(&tasks, task, 0, 0);
-	guest = state && state->followed == MT_FOLLOWED_AS_GUEST;
 	/* Of a guest that was never announced nobody waits for the end. */
-	if (!guest || state->announced)
+	if (!is_guest(task) || (state && state->announced))
 		send_event(MT_EVENT_EXIT, task, exit_code_of(task));
 	return 0;
 }

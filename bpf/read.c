@@ -142,7 +142,7 @@ static __always_inline void read_space(struct seq_file *seq, struct task_struct 
 
 	if (!slot || !space)
 		return;
-	if (is_followed(task))
+	if (request == MT_REQUEST_READ && is_followed(task))
 		note_guest_of(task, space);
 	if (space->read_run == request_run)
 		return;
@@ -182,7 +182,7 @@ int mt_read(struct bpf_iter__task *context)
 	if (!task || (task->flags & PF_KTHREAD))
 		return 0;
 	mm = mm_of(task);
-	if (request == MT_REQUEST_READ) {
+	if (request == MT_REQUEST_READ || request == MT_REQUEST_AGAIN) {
 		if (mm && is_between(task, mm))
 			open_space(mm, task, MT_BORN_EXEC);
 		if (mm)

@@ -70,9 +70,16 @@ static void fill_features(struct collector *collector, Mt__Capture *capture)
 	add_feature(capture, "run_time", collector->cost.measured);
 }
 
-static bool is_reported(const struct process *process)
+/* A guest that was born since the last reading began is left out, as other children are. */
+static bool is_guest(const struct process *process, uint64_t read_ns)
 {
-	return !process->hidden && (process->has_space || process->live || process->shares_with);
+	return process->shares_with && process->shares_ns < read_ns;
+}
+
+static bool is_reported(const struct process *process, uint64_t read_ns)
+{
+	return !process->hidden &&
+	       (process->has_space || process->live || is_guest(process, read_ns));
 }
 
 /* A child that was gone before it was asked is what its parent was then. */
@@ -91,7 +98,7 @@ static void fill_processes(struct collector *collector, Mt__Capture *capture)
 
 	capture->processes = memory_new(table->count + 1, sizeof(*capture->processes));
 	for (struct process *process = table->first; process; process = process->next) {
-		if (!is_reported(process))
+		if (!is_reported(process, collector->record.read_ns))
 			continue;
 		complete(collector, process);
 		capture->processes[capture->n_processes] =
@@ -153,8 +160,9 @@ static void note_unseen(struct collector *collector, Mt__Capture *capture)
 static void fill_notes(struct collector *collector, Mt__Capture *capture)
 {
 	if (kernel_counters_lag(&collector->kernel))
-		add_note(capture, "This kernel counts the faults of a thread up to 64 pages late: its "
-				  "counters, and the books with them, lag behind by so much.");
+		add_note(capture, "This kernel counts the faults of a thread up to 64 pages late: "
+				  "its counters, and the books with them, lag behind by so "
+				  "much.");
 	note_unseen(collector, capture);
 }
 

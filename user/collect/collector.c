@@ -192,7 +192,8 @@ struct error *collector_interval(struct collector *collector, const Mt__Capture 
 	Mt__Interval *interval;
 
 	take_in(collector, GRACE_NS);
-	TRY(live_read(&collector->kernel, &collector->processes, &collector->unread));
+	TRY(live_read(&collector->kernel, &collector->processes, self_monotonic_ns(),
+		      &collector->unread));
 	interval = memory_new(1, sizeof(*interval));
 	mt__interval__init(interval);
 	interval->at_ns = self_monotonic_ns() - collector->started_ns;
@@ -223,8 +224,10 @@ struct error *collector_finish(struct collector *collector, Mt__Capture **captur
 	take_in(collector, 0);
 	roster_identify(collector, UINT32_MAX);
 	capture_list_living(collector);
-	TRY(live_read(&collector->kernel, &collector->processes, &collector->unread));
-	space_drain_last(&collector->kernel, &collector->processes);
+	collector->record.read_ns = self_monotonic_ns();
+	TRY(live_read(&collector->kernel, &collector->processes, collector->record.read_ns,
+		      &collector->unread));
+	space_drain_last(&collector->kernel, &collector->processes, collector->record.read_ns);
 	roster_sweep(collector);
 	cost_stop(&collector->cost);
 	kernel_detach(&collector->kernel);

@@ -247,11 +247,14 @@ void kernel_free(struct kernel *kernel)
 static int open_iterator(const struct kernel *kernel, __u32 pid)
 {
 	union bpf_iter_link_info which = { .task.pid = pid };
-	struct bpf_iter_attach_opts options = { .sz = sizeof(options), .link_info = &which,
-						.link_info_len = sizeof(which) };
+	struct bpf_iter_attach_opts options;
 	struct bpf_link *link = NULL;
 	int fd;
 
+	memset(&options, 0, sizeof(options)); /* its padding, too */
+	options.sz = sizeof(options);
+	options.link_info = &which;
+	options.link_info_len = sizeof(which);
 	if (pid)
 		link = bpf_program__attach_iter(kernel->skeleton->progs.mt_read, &options);
 	fd = bpf_iter_create(bpf_link__fd(link ? link : kernel->reader));

@@ -5,7 +5,6 @@
 #include "build/memtrace.skel.h"
 #include "user/base/cleanup.h"
 #include "user/base/memory.h"
-#include "user/collect/self.h"
 #include "user/collect/space.h"
 
 #include <bpf/bpf.h>
@@ -114,15 +113,21 @@ static bool all_add_up(const struct process_table *table)
 	return true;
 }
 
-static void join_parts(struct process_table *table)
+/* All parts as one, with the names of the youngest. */
+static void join_parts(struct process *process)
 {
-	for (struct process *process = table->first; process; process = process->next) {
-		struct process *live = process->live;
+	struct process *live = process->live;
 
-		for (const struct process *part = live; part; part = part->next) {
-			if (part != live)
-				process_join(live, part);
-		}
+	for (const struct process *part = live; part; part = part->next) {
+		if (part == live)
+			continue;
+		process_join(live, part);
+		if (part->last_opened_ns <= live->last_opened_ns)
+			continue;
+		live->last_opened_ns = part->last_opened_ns;
+		live->parent_pid = part->parent_pid;
+		live->cgroup_id = part->cgroup_id;
+		memcpy(live->comm, part->comm, sizeof(live->comm));
 	}
 }
 
@@ -150,13 +155,13 @@ static bool read_record(int fd, struct record *record, struct error **error)
 }
 
 static struct error *read_pass(struct kernel *kernel, struct process_table *table,
-			       struct record *record)
+			       struct record *record, enum mt_request request)
 {
 	struct memtrace_bpf *skeleton = kernel->skeleton;
 	struct error *error = NULL;
 	cleanup_close int fd = -1;
 
-	skeleton->bss->request = MT_REQUEST_READ;
+	skeleton->bss->request = request;
 	skeleton->bss->request_run++;
 	fd = bpf_iter_create(bpf_link__fd(kernel->reader));
 	if (fd < 0)
@@ -164,6 +169,14 @@ static struct error *read_pass(struct kernel *kernel, struct process_table *tabl
 	while (read_record(fd, record, &error))
 		take_record(kernel, table, record);
 	return error;
+}
+
+/* The same without the iterator, and without the kernel's own figures. */
+static void copy_record(const struct kernel *kernel, __u32 slot, struct record *record)
+{
+	record->space = kernel->spaces[slot];
+	record->end.lanes = space_lanes(kernel, slot);
+	kernel_read_book(kernel, record->space.book, &record->book);
 }
 
 /* Is it one that the walk has to bring?  Not a child that was born since it began, nor what a
@@ -196,12 +209,35 @@ static uint32_t count_unseen(const struct kernel *kernel, struct process_table *
 		count++;
 		if (!record)
 			continue;
-		record->space = *space;
-		record->end.lanes = space_lanes(kernel, slot);
-		kernel_read_book(kernel, space->book, &record->book);
+		copy_record(kernel, slot, record);
 		renew_part(kernel, process, record);
 	}
 	return count;
+}
+
+/* A process that was read after an exec has also what it left by that, if it was not drained
+ * in time.  One that was read before has not, whatever it has become since. */
+static void add_left(const struct kernel *kernel, struct process_table *table,
+		     struct record *record)
+{
+	__u32 used = kernel_used_slots(kernel);
+
+	for (__u32 slot = 1; slot < used; slot++) {
+		const struct mt_space *space = &kernel->spaces[slot];
+		struct process *process, *part;
+
+		if (space->state != MT_SPACE_CLOSED || space->ended_by != MT_OP_EXEC)
+			continue;
+		process = process_get(table, space->pid, space->start_boot_ns);
+		part = *part_of(process, space->serial);
+		if (!process->live || (part && !process->live->next))
+			continue;
+		copy_record(kernel, slot, record);
+		part = renew_part(kernel, process, record);
+		memcpy(part->kernel, space->final, sizeof(part->kernel));
+		part->has_kernel = true;
+		part->stable = true;
+	}
 }
 
 static void pause_for(long ns)
@@ -211,27 +247,36 @@ static void pause_for(long ns)
 	nanosleep(&pause, NULL);
 }
 
-struct error *live_read(struct kernel *kernel, struct process_table *table, uint32_t *unread)
+/* Until all stand still: `unread` gets the number of those that did not. */
+static struct error *read_all(struct kernel *kernel, struct process_table *table,
+			      uint64_t began_ns, struct record *record, uint32_t *unread)
 {
-	cleanup_free struct record *record = memory_new(1, sizeof(*record));
-	uint64_t began_ns = self_monotonic_ns();
-
-	live_forget(table);
 	for (int pass = 0; pass < READ_PASSES; pass++) {
 		uint32_t unseen;
 
-		TRY(read_pass(kernel, table, record));
+		TRY(read_pass(kernel, table, record, pass ? MT_REQUEST_AGAIN : MT_REQUEST_READ));
 		unseen = count_unseen(kernel, table, began_ns, NULL);
 		*unread = count_unstable(table) + unseen;
 		if (!*unread && all_add_up(table))
-			break;
+			return NULL;
 		/* A large address space takes its time to go. */
 		pause_for(unseen ? PAUSE_NS << pass : PAUSE_NS);
 		space_drain(kernel, table, 0);
 	}
-	if (*unread)
-		*unread = count_unstable(table) + count_unseen(kernel, table, began_ns, record);
-	join_parts(table);
+	*unread = count_unstable(table) + count_unseen(kernel, table, began_ns, record);
+	return NULL;
+}
+
+struct error *live_read(struct kernel *kernel, struct process_table *table, uint64_t began_ns,
+			uint32_t *unread)
+{
+	cleanup_free struct record *record = memory_new(1, sizeof(*record));
+
+	live_forget(table);
+	TRY(read_all(kernel, table, began_ns, record, unread));
+	add_left(kernel, table, record);
+	for (struct process *process = table->first; process; process = process->next)
+		join_parts(process);
 	return NULL;
 }
 

@@ -193,21 +193,32 @@ static void add_buckets(struct histogram *histogram, const uint64_t *counts, uin
 		histogram->bucket[i - histogram->first] += counts[i - first];
 }
 
-static void add_entries(struct process *process, const struct mt_entry *entries)
+static void add_entry(struct process *process, uint32_t operation, const struct mt_entry *entry)
 {
-	for (uint32_t operation = 0; operation < MT_OPERATIONS; operation++) {
-		const struct mt_entry *entry = &entries[operation];
-		static const struct mt_entry nothing;
-		struct row *row;
+	struct row *row = process_row(process, operation, 0);
 
-		if (!memcmp(entry, &nothing, sizeof(nothing)))
+	row->count += entry->count;
+	row->failed += entry->failed;
+	row->requested_bytes += entry->requested_bytes;
+	for (size_t i = 0; i < MT_BALANCES; i++)
+		row->moved[i] += entry->moved[i];
+}
+
+/* What was left for another program went by exec, whoever was the last in it; which is counted
+ * where the new one was built. */
+static void add_entries(struct process *process, const struct mt_entry *entries, bool left)
+{
+	static const struct mt_entry nothing;
+
+	for (uint32_t operation = 0; operation < MT_OPERATIONS; operation++) {
+		struct mt_entry entry = entries[operation];
+
+		if (!memcmp(&entry, &nothing, sizeof(nothing)))
 			continue;
-		row = process_row(process, operation, 0);
-		row->count += entry->count;
-		row->failed += entry->failed;
-		row->requested_bytes += entry->requested_bytes;
-		for (size_t i = 0; i < MT_BALANCES; i++)
-			row->moved[i] += entry->moved[i];
+		if (operation == MT_OP_EXIT && left)
+			entry.count = 0;
+		add_entry(process, operation == MT_OP_EXIT && left ? MT_OP_EXEC : operation,
+			  &entry);
 	}
 }
 
@@ -288,26 +299,30 @@ static void add_opening(struct process *process, const struct mt_space *space)
 		process->first_opened_ns = space->opened_ns;
 }
 
-/* Is it the youngest so far?  Then what it says of the process holds. */
-static bool add_names(struct process *process, const struct mt_space *space)
+static void add_names(struct process *process, const struct mt_space *space)
 {
-	if (space->opened_ns < process->last_opened_ns)
-		return false;
-	process->last_opened_ns = space->opened_ns;
-	if (process->has_exit) /* which has told the same, and later */
-		return true;
 	process->parent_pid = space->parent_pid;
 	process->cgroup_id = space->cgroup_id;
 	memcpy(process->comm, space->comm, sizeof(process->comm));
-	return true;
+}
+
+/* Has it left this one for another program? */
+static bool has_left(const struct process *process, const struct mt_space *space)
+{
+	return space->opened_ns < process->last_opened_ns ||
+	       space->opened_ns < process->program_ns;
 }
 
 bool process_add(struct process *process, const struct mt_space *space,
 		 const struct mt_book *book, const struct mt_lane *lanes)
 {
-	bool last = add_names(process, space);
+	bool left = has_left(process, space);
 
 	add_opening(process, space);
+	if (!left && !process->has_exit) /* which has told the same, and later */
+		add_names(process, space);
+	if (!left)
+		process->last_opened_ns = space->opened_ns;
 	process->has_space = true;
 	process->hidden = false;
 	process->shares_with = 0;
@@ -316,12 +331,12 @@ bool process_add(struct process *process, const struct mt_space *space,
 		process->peak_ns = space->peak_ns;
 	}
 	if (book)
-		add_entries(process, book->entry);
+		add_entries(process, book->entry, left);
 	if (book)
 		add_details(process, book->detail);
 	add_lanes(process, lanes);
 	add_unbooked(process, space);
-	return last;
+	return !left;
 }
 
 struct process *process_copy(const struct process *process)

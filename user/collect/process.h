@@ -47,7 +47,8 @@ struct process {
 	bool has_exit;
 	int exit_code; /* as wait() has it */
 	uint64_t exit_ns;
-	uint32_t shares_with;
+	uint32_t shares_with; /* it lives in that process's memory, 0: no ... */
+	uint64_t shares_ns;   /* ... since then */
 	uint64_t folded; /* stands for so many */
 	uint64_t first_opened_ns, last_opened_ns; /* of its address spaces */
 	int64_t opening[MT_BALANCES];
@@ -104,8 +105,8 @@ void process_free(struct process *process);
 void process_drop_live(struct process *process);
 
 /* Adds to a process what an address space of its has: space, book (NULL: none), and lanes
- * summed over the CPUs; and its histograms, one by one.  Spaces may come in any order: true
- * where this is the youngest so far. */
+ * summed over the CPUs; and its histograms, one by one.  Spaces may come in any order: false
+ * where this is known to be one that the process has left for another program. */
 bool process_add(struct process *process, const struct mt_space *space,
 		 const struct mt_book *book, const struct mt_lane *lanes);
 void process_add_histogram(struct process *process, enum mt_histogram which,

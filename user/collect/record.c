@@ -203,9 +203,10 @@ static void record_arguments(Mt__Process *made, const struct process *process)
 	}
 }
 
-static void record_exit(Mt__Process *made, const struct process *process)
+/* One that was read while it lived has no end in the capture, if it came after. */
+static void record_exit(Mt__Process *made, const struct process *process, uint64_t read_ns)
 {
-	if (!process->has_exit)
+	if (!process->has_exit || (process->live && process->exit_ns >= read_ns))
 		return;
 	made->exit = memory_new(1, sizeof(*made->exit));
 	mt__exit__init(made->exit);
@@ -249,7 +250,7 @@ Mt__Process *record_process(const struct process *process, struct cgroup_names *
 	record_arguments(made, process);
 	made->executable = binary_text(process->executable);
 	made->cgroup = binary_text(cgroup_name(cgroups, state->cgroup_id));
-	record_exit(made, process);
+	record_exit(made, process, options->read_ns);
 	made->ended = process->ended && !process->live;
 	made->opening = record_balances(state->opening, options->page_bytes);
 	if (state->has_kernel)

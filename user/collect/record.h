@@ -10,6 +10,7 @@
 
 struct record_options {
 	uint64_t started_ns; /* of the capture, monotonic: times in it count from there */
+	uint64_t read_ns;    /* when its last reading began */
 	int64_t boot_to_unix_ns;
 	uint32_t page_bytes;
 	bool calls;

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#define FORGOTTEN_NS 60000000000 /* so long after its end no memory of a process is to come */
+#define FORGOTTEN_NS 60000000000 /* so long after a process ended, its memory is gone, too */
 
 /* A process that execs, dies, or lives in another's address space. */
 void roster_event(void *context, const struct mt_event *event, size_t bytes)
@@ -32,6 +32,7 @@ void roster_event(void *context, const struct mt_event *event, size_t bytes)
 		break;
 	case MT_EVENT_SHARES:
 		process->shares_with = event->value;
+		process->shares_ns = event->time_ns;
 		break;
 	}
 }
@@ -75,16 +76,24 @@ void roster_identify(struct collector *collector, uint32_t most)
 	}
 }
 
+/* Is nothing of it to come any more?  What got no slot is never closed. */
+static bool is_over(const struct process *process, uint64_t now)
+{
+	if (process->ended || !process->has_exit)
+		return false;
+	return (process->shares_with && !process->has_space) ||
+	       now - process->exit_ns > FORGOTTEN_NS;
+}
+
 void roster_sweep(struct collector *collector)
 {
 	uint64_t now = self_monotonic_ns();
 
 	for (struct process *process = collector->processes.first; process;
 	     process = process->next) {
-		if (process->ended || !process->has_exit || process->has_space ||
-		    (!process->shares_with && now - process->exit_ns < FORGOTTEN_NS))
+		if (!is_over(process, now))
 			continue;
-		process->hidden = true;
+		process->hidden = !process->has_space;
 		process_end(&collector->processes, process);
 	}
 }

@@ -12,7 +12,7 @@ void roster_event(void *context, const struct mt_event *event, size_t bytes);
  * their names. */
 void roster_identify(struct collector *collector, uint32_t most);
 
-/* Closes the files of processes that never had memory of their own, and are gone. */
+/* Closes the files of processes that are gone, and whose memory was another's or never seen. */
 void roster_sweep(struct collector *collector);
 
 #endif

@@ -144,21 +144,24 @@ void space_drain(struct kernel *kernel, struct process_table *table, uint64_t gr
 	process_fold(table);
 }
 
-static const struct process *owner(struct process_table *table, const struct mt_space *space)
+static bool is_part_of_it(struct process_table *table, const struct mt_space *space,
+			  uint64_t began_ns)
 {
-	return process_get(table, space->pid, space->start_boot_ns);
+	if (process_get(table, space->pid, space->start_boot_ns)->live)
+		return false;
+	return space->ended_by != MT_OP_EXEC || space->opened_ns < began_ns;
 }
 
-void space_drain_last(struct kernel *kernel, struct process_table *table)
+void space_drain_last(struct kernel *kernel, struct process_table *table, uint64_t began_ns)
 {
 	struct closed_list list = find_closed(kernel, self_monotonic_ns());
 
 	kernel_poll(kernel);
 	for (size_t i = 0; i < list.count; i++) {
-		const struct mt_space *space = &kernel->spaces[list.closed[i].slot];
+		__u32 slot = list.closed[i].slot;
 
-		if (space->ended_by != MT_OP_EXEC || !owner(table, space)->live)
-			take(kernel, table, list.closed[i].slot);
+		if (is_part_of_it(table, &kernel->spaces[slot], began_ns))
+			take(kernel, table, slot);
 	}
 	free(list.closed);
 }

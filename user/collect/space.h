@@ -18,8 +18,8 @@ struct mt_lane space_lanes(const struct kernel *kernel, __u32 slot);
  * that closed less than `grace_ns` ago: events that belong to them may still be under way. */
 void space_drain(struct kernel *kernel, struct process_table *table, uint64_t grace_ns);
 
-/* The same after the last live_read(): what a process had then stays as it was read, so one
- * that an exec has closed since is no news. */
-void space_drain_last(struct kernel *kernel, struct process_table *table);
+/* Adds, at the end of a capture, those that ended before the last live_read() came to them.
+ * What it has read stays as it was then, and what was born since it began is left out. */
+void space_drain_last(struct kernel *kernel, struct process_table *table, uint64_t began_ns);
 
 #endif
