@@ -34,28 +34,35 @@ static __always_inline bool is_memory_call(long number)
 }
 
 /*
+ * What depends on the call's number is in functions that are verified by themselves: else the
+ * verifier follows each number to the end of the program.
+ */
+
+/*
  * The size that a call asks for, in bytes; brk's is how far it moves the end.  What
  * process_madvise asks for lies in the caller's memory, so what it did is taken.
  */
-static __always_inline __u64 requested(const struct call *call, __u64 program_break, long result)
+__noinline __u64 requested(__u64 program_break, __s64 result)
 {
-	switch (call->number) {
+	struct call call = call_of(bpf_get_current_task_btf());
+
+	switch (call.number) {
 	case NR_MMAP:
 	case NR_MUNMAP:
 	case NR_MADVISE:
 	case NR_MLOCK:
 	case NR_MLOCK2:
 	case NR_MUNLOCK:
-		return call->argument[1];
+		return call.argument[1];
 	case NR_MREMAP:
-		return call->argument[2];
+		return call.argument[2];
 	case NR_PROCESS_MADVISE:
 		return result > 0 ? result : 0;
 	case NR_BRK:
-		if (!call->argument[0])
+		if (!call.argument[0])
 			return 0;
-		return call->argument[0] > program_break ? call->argument[0] - program_break :
-							   program_break - call->argument[0];
+		return call.argument[0] > program_break ? call.argument[0] - program_break :
+							   program_break - call.argument[0];
 	}
 	return 0;
 }
@@ -129,26 +136,28 @@ static __always_inline __u64 whole_pages(__u64 bytes)
 	return (bytes + config.page_bytes - 1) & ~(__u64)(config.page_bytes - 1);
 }
 
-static __always_inline int note_mapping(__u32 slot, const struct call *call, __u64 result,
-					__u64 now)
+__noinline int note_mapping(__u32 slot, __u64 result, __u64 now)
 {
+	struct call call = call_of(bpf_get_current_task_btf());
 	struct mt_mapping old = {};
 	__u64 bytes;
 
-	bytes = whole_pages(call->argument[1]);
-	if (call->number == NR_MUNMAP)
-		return end_mappings(slot, call->argument[0], bytes, now);
-	if (call->number == NR_MMAP) {
-		if (call->argument[3] & MAP_FIXED)
+	bytes = whole_pages(call.argument[1]);
+	if (call.number == NR_MUNMAP)
+		return end_mappings(slot, call.argument[0], bytes, now);
+	if (call.number == NR_MMAP) {
+		if (call.argument[3] & MAP_FIXED)
 			end_mappings(slot, result, bytes, now);
 		return add_mapping(slot, result, result + bytes, now,
-				   !!(call->argument[3] & (MAP_POPULATE | MAP_LOCKED)));
+				   !!(call.argument[3] & (MAP_POPULATE | MAP_LOCKED)));
 	}
-	if (call->argument[3] & MREMAP_DONTUNMAP)
-		return add_mapping(slot, result, result + bytes, now, 1);
-	if (!take_mapping(slot, call->argument[0], bytes, &old))
+	if (call.number != NR_MREMAP)
 		return 0;
-	return add_mapping(slot, result, result + whole_pages(call->argument[2]), old.made_ns,
+	if (call.argument[3] & MREMAP_DONTUNMAP)
+		return add_mapping(slot, result, result + bytes, now, 1);
+	if (!take_mapping(slot, call.argument[0], bytes, &old))
+		return 0;
+	return add_mapping(slot, result, result + whole_pages(call.argument[2]), old.made_ns,
 			   old.touched);
 }
 
@@ -158,7 +167,7 @@ static __always_inline void count_call(__u32 slot, __u32 operation, const struct
 	struct mt_entry *entry = entry_at(slot, operation);
 	__u32 sizes = size_histogram(operation);
 
-	if (!entry || !is_call(operation))
+	if (!entry)
 		return;
 	__sync_fetch_and_add(&entry->count, 1);
 	__sync_fetch_and_add(&entry->requested_bytes, bytes);
@@ -173,7 +182,6 @@ static __always_inline void count_call(__u32 slot, __u32 operation, const struct
 		observe(slot, MT_HIST_RELEASED_BYTES, state->released_pages * config.page_bytes);
 }
 
-/* By itself: the verifier would follow each operation to the end of the program. */
 __noinline __u32 operation_in_flight(__s64 direction)
 {
 	struct call call = call_of(bpf_get_current_task_btf());
@@ -190,13 +198,13 @@ static __always_inline void take_call(struct mm_struct *mm, struct mt_space *spa
 	__s64 direction = call->argument[0] && call->argument[0] < state->program_break ? -1 : 1;
 	__u32 operation = operation_in_flight(direction);
 
+	if (!is_call(operation)) /* one of 32 bits with a number of ours */
+		return;
 	if (tables_moved(mm, space))
 		catch_up_tables(mm, slot, operation);
-	count_call(slot, operation, state, requested(call, state->program_break, result), failed,
-		   now);
-	if (!failed && (call->number == NR_MMAP || call->number == NR_MUNMAP ||
-			call->number == NR_MREMAP))
-		note_mapping(slot, call, result, now);
+	count_call(slot, operation, state, requested(state->program_break, result), failed, now);
+	if (!failed)
+		note_mapping(slot, result, now);
 }
 
 SEC("tp_btf/sys_exit")
@@ -219,7 +227,7 @@ int BPF_PROG(mt_sys_exit, struct pt_regs *regs, long result)
 	slot = slot_of(this_cpu(), mm);
 	space = space_of(slot, mm);
 	call = call_in(task, regs);
-	if (slot && space && is_memory_call(call.number))
+	if (slot && space)
 		take_call(mm, space, slot, state, &call, result);
 	state->task = 0;
 	return 0;
