@@ -74,6 +74,7 @@ static struct error *start(const struct options *options, struct collector **out
 		.cgroup = options->cgroup,
 		.children = options->children,
 		.calls = options->calls,
+		.keep_intervals = options->write || !options->format->text,
 		.say = options->verbose ? say : NULL,
 	};
 	cleanup_collector struct collector *collector = NULL;

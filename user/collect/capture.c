@@ -188,9 +188,8 @@ Mt__Capture *capture_build(struct collector *collector, uint64_t duration_ns)
 	kernel_free(&collector->kernel); /* before the report takes memory */
 	fill_processes(collector, capture);
 	process_table_free(&collector->processes);
-	capture->intervals = collector->intervals;
-	capture->n_intervals = collector->interval_count;
-	collector->intervals = NULL;
-	collector->interval_count = 0;
+	capture->intervals = collector->intervals.intervals;
+	capture->n_intervals = collector->intervals.count;
+	collector->intervals = (struct interval_list){ 0 };
 	return capture;
 }

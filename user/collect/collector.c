@@ -10,10 +10,8 @@
 #include "user/collect/roster.h"
 #include "user/collect/self.h"
 #include "user/collect/space.h"
-#include "user/collect/target.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 #define GRACE_NS 20000000   /* for what happens at the end of an address space */
 #define IDENTIFY_A_TICK 256 /* processes asked for their names at once */
@@ -27,11 +25,7 @@ static struct error *open_targets(struct collector *collector)
 	if (options->command)
 		TRY(launch_prepare(&collector->launch, options->command));
 	self_raise_files(); /* not for the command */
-	collector->pidfds = memory_new(options->pid_count, sizeof(int));
-	for (size_t i = 0; i < options->pid_count; i++) {
-		TRY(target_open(options->pids[i], &collector->pidfds[i]));
-		collector->pidfd_count++;
-	}
+	TRY(targets_open(&collector->targets, options->pids, options->pid_count));
 	if (options->cgroup)
 		TRY(cgroup_open(options->cgroup, &collector->cgroup_directory,
 				&collector->cgroup_id));
@@ -45,6 +39,7 @@ struct error *collector_new(const struct collector_options *options, struct coll
 
 	collector->options = *options;
 	collector->cost.timing = collector->cost.timer = -1;
+	collector->targets.epoll = -1;
 	process_table_init(&collector->processes);
 	cgroup_names_init(&collector->cgroups);
 	mt__capture__init(&collector->names);
@@ -73,6 +68,7 @@ struct error *collector_start(struct collector *collector)
 {
 	const struct collector_options *options = &collector->options;
 	struct kernel_options kernel_options = {
+		.targets = options->pid_count,
 		.follow_all = options->system && !collector->cgroup_id,
 		.follow_children = options->children,
 		.calls = options->calls,
@@ -107,24 +103,9 @@ size_t collector_descriptors(const struct collector *collector, int *descriptors
 		descriptors[count++] = collector->cost.timer;
 	if (count < room && collector->launch.pid && !collector->launch.ended)
 		descriptors[count++] = collector->launch.pidfd;
-	for (size_t i = 0; i < collector->pidfd_count && count < room; i++) {
-		if (collector->pidfds[i] >= 0)
-			descriptors[count++] = collector->pidfds[i];
-	}
+	if (count < room && collector->targets.living)
+		descriptors[count++] = collector->targets.epoll;
 	return count;
-}
-
-/* A target whose pidfd is readable has ended. */
-static void notice_ends(struct collector *collector)
-{
-	for (size_t i = 0; i < collector->pidfd_count; i++) {
-		if (collector->pidfds[i] >= 0 && target_ended(collector->pidfds[i])) {
-			close(collector->pidfds[i]);
-			collector->pidfds[i] = -1;
-		}
-	}
-	if (collector->launch.pid)
-		launch_poll(&collector->launch);
 }
 
 static void take_in(struct collector *collector, uint64_t grace_ns)
@@ -138,7 +119,9 @@ static void take_in(struct collector *collector, uint64_t grace_ns)
 
 void collector_tick(struct collector *collector)
 {
-	notice_ends(collector);
+	targets_poll(&collector->targets);
+	if (collector->launch.pid)
+		launch_poll(&collector->launch);
 	take_in(collector, GRACE_NS);
 	cost_tick(&collector->cost);
 	follow_late(collector);
@@ -148,11 +131,7 @@ bool collector_ended(const struct collector *collector)
 {
 	if (collector->launch.pid)
 		return collector->launch.ended;
-	for (size_t i = 0; i < collector->pidfd_count; i++) {
-		if (collector->pidfds[i] >= 0)
-			return false;
-	}
-	return collector->pidfd_count > 0;
+	return collector->targets.count && !collector->targets.living;
 }
 
 static int64_t resident_pages(const struct kernel *kernel, __u32 slot)
@@ -189,29 +168,14 @@ struct collector_status collector_status(const struct collector *collector)
 struct error *collector_interval(struct collector *collector, const Mt__Capture **names,
 				 const Mt__Interval **out)
 {
-	Mt__Interval *interval;
-
 	take_in(collector, GRACE_NS);
 	TRY(live_read(&collector->kernel, &collector->processes, self_monotonic_ns(),
 		      &collector->unread));
-	interval = memory_new(1, sizeof(*interval));
-	mt__interval__init(interval);
-	interval->at_ns = self_monotonic_ns() - collector->started_ns;
-	for (struct process *process = collector->processes.first; process;
-	     process = process->next) {
-		if (!process->live)
-			continue;
-		interval->processes = memory_grow(interval->processes, interval->n_processes,
-						  sizeof(*interval->processes));
-		interval->processes[interval->n_processes++] =
-			record_interval(process, &collector->record);
-	}
+	interval_add(&collector->intervals, collector->options.keep_intervals,
+		     &collector->processes, &collector->record);
 	live_forget(&collector->processes);
-	collector->intervals = memory_grow(collector->intervals, collector->interval_count,
-					   sizeof(*collector->intervals));
-	collector->intervals[collector->interval_count++] = interval;
 	*names = &collector->names;
-	*out = interval;
+	*out = collector->intervals.intervals[collector->intervals.count - 1];
 	return NULL;
 }
 
@@ -262,11 +226,8 @@ void collector_free(struct collector *collector)
 	process_table_free(&collector->processes);
 	cgroup_names_free(&collector->cgroups);
 	record_free_names(&collector->names);
-	for (size_t i = 0; i < collector->pidfd_count; i++) {
-		if (collector->pidfds[i] >= 0)
-			close(collector->pidfds[i]);
-	}
-	free(collector->pidfds);
+	interval_free(&collector->intervals);
+	targets_free(&collector->targets);
 	free(collector->cgroup_directory);
 	free(collector->living);
 	free(collector);

@@ -2,8 +2,6 @@
 /* How does following begin, for those that are there already?  See follow.h. */
 #include "user/collect/follow.h"
 
-#include "user/collect/target.h"
-
 static struct error *follow_member(void *context, pid_t pid)
 {
 	struct collector *collector = context;
@@ -38,10 +36,12 @@ static bool is_followed(struct collector *collector, pid_t pid)
 }
 
 /* While its pidfd says that it lives, nobody else can have got its pid. */
-static struct error *follow_pid(struct collector *collector, pid_t pid, int pidfd)
+static struct error *follow_pid(struct collector *collector, size_t number)
 {
+	pid_t pid = collector->options.pids[number];
+
 	TRY(kernel_follow(&collector->kernel, pid, true));
-	if (!is_followed(collector, pid) || target_ended(pidfd))
+	if (!is_followed(collector, pid) || target_ended(&collector->targets, number))
 		return error_new(0, "process %d cannot be followed: it has just ended, "
 				    "or the kernel does not show it to BPF", pid);
 	return NULL;
@@ -58,7 +58,7 @@ struct error *follow_targets(struct collector *collector)
 	if (options->command)
 		return kernel_follow(&collector->kernel, collector->launch.pid, false);
 	for (size_t i = 0; i < options->pid_count; i++)
-		TRY(follow_pid(collector, options->pids[i], collector->pidfds[i]));
+		TRY(follow_pid(collector, i));
 	return NULL;
 }
 

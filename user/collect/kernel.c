@@ -47,7 +47,8 @@ static __u32 processes_alive(void)
 
 static void choose_sizes(struct kernel *kernel, const struct kernel_options *options)
 {
-	__u32 alive = options->follow_all || options->cgroup_id ? processes_alive() : 0;
+	__u32 alive = options->follow_all || options->cgroup_id ? processes_alive() :
+								   options->targets;
 
 	kernel->slots = SLOTS_LEAST + alive + alive / 4;
 	/* Most processes of a machine move nothing: they need no book. */

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 struct kernel_options {
+	size_t targets; /* processes to be followed that are there already, where they are known */
 	bool follow_all;
 	bool follow_children;
 	bool calls;

@@ -26,7 +26,14 @@ static void release(struct process *process)
 		free(process->histograms[i].bucket);
 	free(process->histograms);
 	process_drop_live(process);
-	process_free(process->earlier);
+	process_forget_rows(process);
+}
+
+void process_forget_rows(struct process *process)
+{
+	free(process->earlier);
+	process->earlier = NULL;
+	process->earlier_count = 0;
 }
 
 void process_drop_live(struct process *process)
@@ -345,7 +352,9 @@ struct process *process_copy(const struct process *process)
 
 	*copy = *process;
 	copy->arguments = copy->executable = NULL;
-	copy->live = copy->earlier = copy->next = copy->chain = NULL;
+	copy->live = copy->next = copy->chain = NULL;
+	copy->earlier = NULL;
+	copy->earlier_count = 0;
 	/* Room as memory_grow() expects it for that count. */
 	copy->rows = NULL;
 	for (copy->row_count = 0; copy->row_count < process->row_count; copy->row_count++) {

@@ -66,7 +66,9 @@ struct process {
 	struct histogram *histograms;
 	size_t histogram_count;
 	struct process *live;	 /* with what its live address spaces add, while a report is made */
-	struct process *earlier; /* the same as it was at the last interval */
+	struct row *earlier;	 /* the rows as they were at the last interval */
+	size_t earlier_count;
+	bool told; /* the last interval of its life is */
 	bool hidden;		 /* it never had anything of its own, and is gone */
 	struct process *next;	 /* of all, by birth; live: what another space of its adds */
 	struct process *chain;	 /* of those in one bucket, youngest first */
@@ -103,6 +105,9 @@ void process_free(struct process *process);
 
 /* Forgets what its live address spaces add. */
 void process_drop_live(struct process *process);
+
+/* Forgets its rows of the last interval. */
+void process_forget_rows(struct process *process);
 
 /* Adds to a process what an address space of its has: space, book (NULL: none), and lanes
  * summed over the CPUs; and its histograms, one by one.  Spaces may come in any order: false

@@ -2,6 +2,7 @@
 /* How does what was collected become a capture?  See record.h. */
 #include "user/collect/record.h"
 
+#include "user/base/cleanup.h"
 #include "user/base/memory.h"
 #include "user/collect/call.h"
 #include "user/collect/self.h"
@@ -134,17 +135,17 @@ static Mt__Row *record_row(const struct row *row, const struct record_options *o
 	return made;
 }
 
-static Mt__Row **record_rows(const struct process *process, const struct record_options *options,
-			     size_t *count)
+static Mt__Row **record_rows(const struct row *rows, size_t row_count,
+			     const struct record_options *options, size_t *count)
 {
-	Mt__Row **rows = memory_new(process->row_count, sizeof(*rows));
+	Mt__Row **made = memory_new(row_count, sizeof(*made));
 
 	*count = 0;
-	for (size_t i = 0; i < process->row_count; i++) {
-		if (process->rows[i].count || !moved_nothing(&process->rows[i]))
-			rows[(*count)++] = record_row(&process->rows[i], options);
+	for (size_t i = 0; i < row_count; i++) {
+		if (rows[i].count || !moved_nothing(&rows[i]))
+			made[(*count)++] = record_row(&rows[i], options);
 	}
-	return rows;
+	return made;
 }
 
 /* ---- histograms ---- */
@@ -258,7 +259,7 @@ Mt__Process *record_process(const struct process *process, struct cgroup_names *
 	if (process->has_at_exit && made->ended)
 		made->kernel_at_exit = record_balances(process->at_exit, options->page_bytes);
 	record_peak(made, state, options, self_monotonic_ns());
-	made->rows = record_rows(state, options, &made->n_rows);
+	made->rows = record_rows(state->rows, state->row_count, options, &made->n_rows);
 	made->histograms = record_all(state, &made->n_histograms);
 	made->has_shares_with_pid = state->shares_with != 0;
 	made->shares_with_pid = state->shares_with;
@@ -269,43 +270,77 @@ Mt__Process *record_process(const struct process *process, struct cgroup_names *
 
 /* ---- intervals ---- */
 
-static void subtract(struct process *from, const struct process *what)
+static uint64_t minus(uint64_t now, uint64_t before)
 {
-	for (size_t i = 0; i < what->row_count; i++) {
-		const struct row *row = &what->rows[i];
-		struct row *left = process_row(from, row->operation, row->call);
-
-		left->count -= row->count;
-		left->failed -= row->failed;
-		left->requested_bytes -= row->requested_bytes;
-		for (size_t balance = 0; balance < MT_BALANCES; balance++)
-			left->moved[balance] -= row->moved[balance];
-	}
+	/* A fault that turns out to be another kind is taken back. */
+	return now > before ? now - before : 0;
 }
 
-Mt__ProcessInterval *record_interval(struct process *process,
-				     const struct record_options *options)
+/* What a row has more than it had at the last interval. */
+static struct row since(const struct process *process, const struct row *row)
 {
-	const struct process *state = process->live ? process->live : process;
-	Mt__ProcessInterval *made = memory_new(1, sizeof(*made));
-	struct process *change = process_copy(state);
+	struct row change = *row;
+
+	for (size_t i = 0; i < process->earlier_count; i++) {
+		const struct row *before = &process->earlier[i];
+
+		if (before->operation != row->operation || before->call != row->call)
+			continue;
+		change.count = minus(row->count, before->count);
+		change.failed = minus(row->failed, before->failed);
+		change.requested_bytes = minus(row->requested_bytes, before->requested_bytes);
+		for (size_t balance = 0; balance < MT_BALANCES; balance++)
+			change.moved[balance] -= before->moved[balance];
+	}
+	return change;
+}
+
+static void keep_rows(struct process *process, const struct process *state)
+{
+	process_forget_rows(process);
+	process->earlier = memory_new(state->row_count, sizeof(*process->earlier));
+	process->earlier_count = state->row_count;
+	if (state->row_count)
+		memcpy(process->earlier, state->rows, state->row_count * sizeof(*state->rows));
+}
+
+static Mt__Balances *record_closing(const struct process *state,
+				    const struct record_options *options)
+{
 	int64_t closing[MT_BALANCES];
 
-	mt__process_interval__init(made);
 	memcpy(closing, state->opening, sizeof(closing));
 	for (size_t i = 0; i < state->row_count; i++) {
 		for (size_t balance = 0; balance < MT_BALANCES; balance++)
 			closing[balance] += state->rows[i].moved[balance];
 	}
-	if (process->earlier)
-		subtract(change, process->earlier);
+	return record_balances(closing, options->page_bytes);
+}
+
+Mt__ProcessInterval *record_interval(struct process *process, bool unmoved,
+				     const struct record_options *options)
+{
+	const struct process *state = process->live ? process->live : process;
+	cleanup_free struct row *changes = memory_new(state->row_count, sizeof(*changes));
+	Mt__ProcessInterval *made;
+	Mt__Row **rows;
+	size_t count;
+
+	for (size_t i = 0; i < state->row_count; i++)
+		changes[i] = since(process, &state->rows[i]);
+	rows = record_rows(changes, state->row_count, options, &count);
+	if (!count && !unmoved) {
+		free(rows);
+		return NULL;
+	}
+	keep_rows(process, state);
+	made = memory_new(1, sizeof(*made));
+	mt__process_interval__init(made);
 	made->pid = process->pid;
 	made->command = binary(state->comm, strnlen(state->comm, MT_COMM));
-	made->closing = record_balances(closing, options->page_bytes);
-	made->rows = record_rows(change, options, &made->n_rows);
-	process_free(change);
-	process_free(process->earlier);
-	process->earlier = process_copy(state);
+	made->closing = record_closing(state, options);
+	made->rows = rows;
+	made->n_rows = count;
 	return made;
 }
 

@@ -24,8 +24,9 @@ void record_free_names(Mt__Capture *capture);
 Mt__Process *record_process(const struct process *process, struct cgroup_names *cgroups,
 			    const struct record_options *options);
 
-/* What a process has now, and what moved since the last interval. */
-Mt__ProcessInterval *record_interval(struct process *process,
+/* What a process has now, and what moved since the last interval.  NULL where nothing has, unless
+ * it is wanted `unmoved`, too. */
+Mt__ProcessInterval *record_interval(struct process *process, bool unmoved,
 				     const struct record_options *options);
 
 /* The histograms of all processes together, and the kernel side's shared blocks. */

@@ -6,10 +6,12 @@
 #include "user/collect/cgroup.h"
 #include "user/collect/collector.h"
 #include "user/collect/cost.h"
+#include "user/collect/interval.h"
 #include "user/collect/kernel.h"
 #include "user/collect/launch.h"
 #include "user/collect/process.h"
 #include "user/collect/record.h"
+#include "user/collect/target.h"
 
 struct collector {
 	struct collector_options options;
@@ -18,16 +20,14 @@ struct collector {
 	struct cgroup_names cgroups;
 	struct launch launch;
 	struct cost cost;
-	int *pidfds; /* of the targets; -1: ended */
-	size_t pidfd_count;
+	struct targets targets;
 	char *cgroup_directory;
 	uint64_t cgroup_id;
 	uint64_t started_ns;
 	int64_t started_unix_ns;
 	struct record_options record;
 	Mt__Capture names; /* what the numbers of intervals stand for, and nothing else */
-	Mt__Interval **intervals;
-	size_t interval_count;
+	struct interval_list intervals;
 	uint32_t unread;
 	pid_t *living; /* before the last reading */
 	size_t living_count;

@@ -3,6 +3,7 @@
 #include "user/collect/target.h"
 
 #include "user/base/cleanup.h"
+#include "user/base/memory.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/syscall.h>
 
 #define PF_KTHREAD 0x00200000
@@ -98,7 +100,7 @@ static struct error *check_status(pid_t pid)
 	return NULL;
 }
 
-struct error *target_open(pid_t pid, int *pidfd)
+static struct error *open_target(pid_t pid, int *pidfd)
 {
 	int fd = syscall(SYS_pidfd_open, pid, 0);
 	struct error *error;
@@ -114,12 +116,64 @@ struct error *target_open(pid_t pid, int *pidfd)
 	return error;
 }
 
-bool target_ended(int pidfd)
-{
-	struct pollfd wait = { .fd = pidfd, .events = POLLIN };
+/* ---- several ---- */
 
-	return poll(&wait, 1, 0) > 0;
+static struct error *watch(struct targets *targets, pid_t pid)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.u64 = targets->count };
+	int pidfd = -1;
+
+	TRY(open_target(pid, &pidfd));
+	targets->pidfds[targets->count++] = pidfd;
+	targets->living++;
+	if (epoll_ctl(targets->epoll, EPOLL_CTL_ADD, pidfd, &event))
+		return error_new(errno, "cannot watch process %d", pid);
+	return NULL;
 }
+
+struct error *targets_open(struct targets *targets, const pid_t *pids, size_t count)
+{
+	if (!count)
+		return NULL;
+	targets->pidfds = memory_new(count, sizeof(*targets->pidfds));
+	targets->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (targets->epoll < 0)
+		return error_new(errno, "cannot watch processes");
+	for (size_t i = 0; i < count; i++)
+		TRY(watch(targets, pids[i]));
+	return NULL;
+}
+
+void targets_free(struct targets *targets)
+{
+	for (size_t i = 0; i < targets->count; i++)
+		cleanup_close_(&targets->pidfds[i]);
+	cleanup_close_(&targets->epoll);
+	free(targets->pidfds);
+	*targets = (struct targets){ .epoll = -1 };
+}
+
+void targets_poll(struct targets *targets)
+{
+	struct epoll_event event;
+
+	while (targets->living && epoll_wait(targets->epoll, &event, 1, 0) == 1) {
+		int *pidfd = &targets->pidfds[event.data.u64];
+
+		close(*pidfd);
+		*pidfd = -1;
+		targets->living--;
+	}
+}
+
+bool target_ended(const struct targets *targets, size_t number)
+{
+	struct pollfd wait = { .fd = targets->pidfds[number], .events = POLLIN };
+
+	return wait.fd < 0 || poll(&wait, 1, 0) > 0;
+}
+
+/* ---- all ---- */
 
 bool target_all(void (*each)(void *context, pid_t pid), void *context)
 {
