@@ -126,7 +126,8 @@ def let_work(process, said, seconds):
         if found:
             return int(found[1])
         if ended:
-            raise Failure("does not run")
+            last = words_of(said).strip().splitlines()[-1:] or ["nothing said"]
+            raise Failure(f"ended with {process.returncode}: {last[0][:60]}")
         time.sleep(0.02)
     raise Failure(f"over {seconds:.0f} s")
 
@@ -145,7 +146,7 @@ def run_command(words, command, file, said, seconds):
 
 def run_attached(words, command, file, said, seconds):
     """The same of a tool that only attaches."""
-    with tempfile.TemporaryFile() as other, started(command, said) as work, \
+    with tempfile.TemporaryFile("a+b") as other, started(command, said) as work, \
             started(fill(words, command, file, work.pid), other) as process:
         peak = Peak(process.pid)
         wait_until_attached(process, seconds)
@@ -154,7 +155,7 @@ def run_attached(words, command, file, said, seconds):
 
 def run(words, command, seconds):
     """One run: the work's own ns, the tool's peak, its file, in bytes."""
-    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as said:
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("a+b") as said:
         file = pathlib.Path(folder) / "out"
         how = run_attached if "{pid}" in words else run_command
         took, peak = how(words, command, file, said, seconds)
