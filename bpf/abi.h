@@ -183,6 +183,8 @@ struct mt_space {
 	__u32 book;	  /* of the pool, 0: none yet */
 	__u32 hist[MT_HISTOGRAMS]; /* block of the pool, 0: none yet */
 	__u32 forked_by; /* whose copy it is, where it was born so */
+	__u32 guests;	 /* others were born into it, to stay */
+	__u32 unused;
 };
 _Static_assert(sizeof(struct mt_space) <= 576, "mt_space");
 
@@ -340,7 +342,7 @@ struct mt_event_exec {
 	__u32 argument_count;
 	__u32 argument_bytes; /* of arguments[], NUL after each, perhaps cut */
 	__u32 path_bytes;     /* of path[] */
-	__u32 unused;
+	__u32 path_whole;     /* up to the root */
 	char path[MT_PATH_ROOM]; /* names of the executable's path, last first, NUL after each */
 	char arguments[MT_ARGUMENTS];
 };

@@ -55,8 +55,10 @@ static __always_inline void note_guest(struct task_struct *child, struct mm_stru
 	__u32 slot = find_slot(mm);
 	struct mt_space *space = space_of(slot, mm);
 
-	if (slot && space && !is_vfork(bpf_get_current_task_btf()))
-		announce_guest(child, state, space->pid);
+	if (!slot || !space || is_vfork(bpf_get_current_task_btf()))
+		return;
+	space->guests = 1;
+	announce_guest(child, state, space->pid);
 }
 
 static __always_inline void note_child(struct task_struct *parent, struct task_struct *child,
@@ -107,16 +109,23 @@ struct climb {
 	struct vfsmount *mount;
 	struct dentry *dentry;
 	__u32 bytes;
+	__u32 arrived;
 };
 
-/* From the top of what is mounted to where it is mounted; 1: it is mounted nowhere. */
+static __always_inline long arrive(struct climb *climb)
+{
+	climb->arrived = 1;
+	return 1;
+}
+
+/* From the top of what is mounted to where it is mounted. */
 static __always_inline long leave_mount(struct climb *climb)
 {
 	struct mount *below = (struct mount *)((__u64)climb->mount - OFFSET(mount, mnt));
 	struct mount *above = BPF_CORE_READ(below, mnt_parent);
 
 	if (above == below)
-		return 1;
+		return arrive(climb);
 	climb->dentry = BPF_CORE_READ(below, mnt_mountpoint);
 	climb->mount = (struct vfsmount *)((__u64)above + OFFSET(mount, mnt));
 	return 0;
@@ -129,17 +138,20 @@ static long climb_once(__u64 number, struct climb *climb)
 	__u32 at = climb->bytes;
 	long bytes;
 
-	if (at >= MT_PATH || ((__u64)dentry == root_dentry && (__u64)mount == root_mount))
-		return 1;
+	if ((__u64)dentry == root_dentry && (__u64)mount == root_mount)
+		return arrive(climb);
 	if (dentry == BPF_CORE_READ(mount, mnt_root))
 		return leave_mount(climb);
 	settle(at);
+	if (at >= MT_PATH)
+		return 1;
 	bytes = bpf_probe_read_kernel_str(climb->names + (at & (MT_PATH - 1)), MT_PATH,
 					  BPF_CORE_READ(dentry, d_name.name));
-	if (bytes > 0)
-		climb->bytes += bytes;
-	if (bytes <= 0 || parent == dentry) /* a memfd hangs nowhere */
+	if (bytes <= 0)
 		return 1;
+	climb->bytes += bytes;
+	if (parent == dentry) /* a memfd hangs nowhere */
+		return arrive(climb);
 	climb->dentry = parent;
 	return 0;
 }
@@ -158,6 +170,7 @@ static __always_inline void read_path(struct mt_event_exec *exec, struct file *f
 
 	bpf_loop(PATH_DEPTH, climb_once, &climb, 0);
 	exec->path_bytes = climb.bytes;
+	exec->path_whole = climb.arrived;
 }
 
 /* The arguments lie where the kernel has just put them, so that no page is missing. */

@@ -109,7 +109,6 @@ static __noinline int find_unseen(struct mm_struct *mm, __u32 slot)
 static __always_inline void renew_names(struct mt_space *space, struct task_struct *task)
 {
 	space->cgroup_id = BPF_CORE_READ(cgroup_of(task), kn, id);
-	space->parent_pid = pid_of(FOLLOW(task_struct, task, real_parent));
 	bpf_probe_read_kernel(space->comm, sizeof(space->comm),
 			      FOLLOW(task_struct, task, group_leader)->comm);
 }

@@ -210,7 +210,8 @@ static __noinline int close_space(struct mm_struct *mm, struct task_struct *task
 	post(slot, end, MT_LOCKED, take_seen(space, MT_LOCKED, 0));
 	if (end == MT_OP_EXIT)
 		count_cause(slot, end);
-	if (end == MT_OP_EXIT && is_in_exec(task, &call)) /* a guest: it left more than its host */
+	/* Between the end of one and its letting go, another one may have gone on. */
+	if (space->guests)
 		space->exiting = 0;
 	bpf_map_delete_elem(&slot_of_mm, &key);
 	__sync_fetch_and_add(&generation, 1);

@@ -186,6 +186,7 @@ struct error *collector_finish(struct collector *collector, Mt__Capture **captur
 	uint64_t duration_ns = self_monotonic_ns() - collector->started_ns;
 
 	take_in(collector, 0);
+	follow_late(collector);
 	roster_identify(collector, UINT32_MAX);
 	capture_list_living(collector);
 	collector->record.read_ns = self_monotonic_ns();

@@ -173,21 +173,24 @@ void identity_inherit(struct process *process, const struct process *parent)
 
 /* ---- exec ---- */
 
-/* The kernel side sends a path's names, the last one first, each with a NUL behind it. */
-static void set_path(struct process *process, const char *names, size_t bytes)
+/* The kernel side sends a path's names, the last one first, each with a NUL behind it.  Those of
+ * a very long one are not all there. */
+static void set_path(struct process *process, const char *names, size_t bytes, bool whole)
 {
-	char path[MT_PATH_ROOM + 1];
+	char path[sizeof(CUT) + MT_PATH_ROOM];
 	size_t at = sizeof(path);
 
 	for (size_t i = 0; i < bytes; i += strnlen(names + i, bytes - i) + 1) {
 		size_t length = strnlen(names + i, bytes - i);
 
-		if (length + 1 > at)
+		if (sizeof(CUT) + length > at)
 			break;
 		at -= length;
 		memcpy(path + at, names + i, length);
 		path[--at] = '/';
 	}
+	for (size_t i = strlen(CUT); !whole && i > 0; i--)
+		path[--at] = CUT[i - 1];
 	set_executable(process, path + at, sizeof(path) - at);
 }
 
@@ -208,7 +211,7 @@ void identity_exec(struct process *process, const struct mt_event_exec *event, s
 		return;
 	set_arguments(process, event->arguments, argument_bytes,
 		      count_arguments(event->arguments, argument_bytes) < event->argument_count);
-	set_path(process, event->path, path_bytes);
+	set_path(process, event->path, path_bytes, event->path_whole);
 	process->program_ns = event->event.time_ns;
 	process->asked_ns = 0; /* /proc knows all of it, if it is asked in time */
 }

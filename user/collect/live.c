@@ -125,7 +125,6 @@ static void join_parts(struct process *process)
 		if (part->last_opened_ns <= live->last_opened_ns)
 			continue;
 		live->last_opened_ns = part->last_opened_ns;
-		live->parent_pid = part->parent_pid;
 		live->cgroup_id = part->cgroup_id;
 		memcpy(live->comm, part->comm, sizeof(live->comm));
 	}

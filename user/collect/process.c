@@ -302,13 +302,14 @@ static void add_opening(struct process *process, const struct mt_space *space)
 		if (first)
 			process->opening[i] = space->opening[i];
 	}
-	if (first)
+	if (first) {
 		process->first_opened_ns = space->opened_ns;
+		process->parent_pid = space->parent_pid; /* that it was born to */
+	}
 }
 
 static void add_names(struct process *process, const struct mt_space *space)
 {
-	process->parent_pid = space->parent_pid;
 	process->cgroup_id = space->cgroup_id;
 	memcpy(process->comm, space->comm, sizeof(process->comm));
 }

@@ -17,7 +17,8 @@ void roster_event(void *context, const struct mt_event *event, size_t bytes)
 	if (!event->pid)
 		return;
 	process = process_get(context, event->pid, event->start_boot_ns);
-	process->parent_pid = event->parent_pid;
+	if (!process->parent_pid) /* its first address space knows better */
+		process->parent_pid = event->parent_pid;
 	process->cgroup_id = event->cgroup_id;
 	memcpy(process->comm, event->comm, sizeof(process->comm));
 	switch (event->kind) {
