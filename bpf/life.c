@@ -284,6 +284,9 @@ int BPF_PROG(mt_exit, struct task_struct *task)
 {
 	struct mt_task *state;
 
+	/* One that is killed within a call does not come out of it. */
+	if (config.calls && in_call(call_state(task), task))
+		call_state(task)->task = 0;
 	/* The last thread to go ends the process. */
 	if (FOLLOW(signal_struct, task, signal)->live.counter != 0 || (task->flags & PF_KTHREAD))
 		return 0;
