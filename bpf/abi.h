@@ -183,7 +183,7 @@ struct mt_space {
 	__u32 book;	  /* of the pool, 0: none yet */
 	__u32 hist[MT_HISTOGRAMS]; /* block of the pool, 0: none yet */
 	__u32 forked_by; /* whose copy it is, where it was born so */
-	__u32 guests;	 /* others were born into it, to stay */
+	__u32 left;	 /* a guest has left it by exec since at_exit was filled */
 	__u32 unused;
 };
 _Static_assert(sizeof(struct mt_space) <= 576, "mt_space");
@@ -254,7 +254,7 @@ struct mt_task {
 	__u64 identity;	      /* of that call */
 	__u64 released_pages; /* by it, without --calls */
 	__u32 released_by;    /* its operation + 1 */
-	__u32 announced;      /* a guest that user space knows of */
+	__u32 host; /* of a guest that user space knows of: the slot of the memory it lives in */
 };
 _Static_assert(sizeof(struct mt_task) == 32, "mt_task");
 

@@ -56,12 +56,14 @@ static __always_inline void send_event(__u32 kind, struct task_struct *task, __s
 
 /* A process in the memory of another one, which has the book. */
 static __always_inline void announce_guest(struct task_struct *task, struct mt_task *state,
-					   __u32 host)
+					   __u32 slot)
 {
-	if (state->announced)
+	struct mt_space *space = space_at(slot);
+
+	if (state->host || !space)
 		return;
-	state->announced = 1;
-	send_event(MT_EVENT_SHARES, task, host);
+	state->host = slot;
+	send_event(MT_EVENT_SHARES, task, space->pid);
 }
 
 #endif

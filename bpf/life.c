@@ -55,10 +55,8 @@ static __always_inline void note_guest(struct task_struct *child, struct mm_stru
 	__u32 slot = find_slot(mm);
 	struct mt_space *space = space_of(slot, mm);
 
-	if (!slot || !space || is_vfork(bpf_get_current_task_btf()))
-		return;
-	space->guests = 1;
-	announce_guest(child, state, space->pid);
+	if (slot && space && !is_vfork(bpf_get_current_task_btf()))
+		announce_guest(child, state, slot);
 }
 
 static __always_inline void note_child(struct task_struct *parent, struct task_struct *child,
@@ -212,6 +210,17 @@ static __always_inline bool is_followed_to_exec(struct task_struct *task)
 	       (config.cgroup_id && is_within(cgroup_of(task), config.cgroup_id));
 }
 
+/* It has memory of its own now.  What it did to its host's since that one's end, no witness saw. */
+static __always_inline void settle_down(struct mt_task *state)
+{
+	struct mt_space *space = space_at(state->host);
+
+	if (state->host && space)
+		space->left = 1;
+	state->host = 0;
+	state->followed = MT_FOLLOWED;
+}
+
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(mt_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *program)
 {
@@ -223,7 +232,7 @@ int BPF_PROG(mt_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 		return 0;
 	state = config.follow_all ? bpf_task_storage_get(&tasks, task, 0, 0) : task_state(task);
 	if (state)
-		state->followed = MT_FOLLOWED;
+		settle_down(state);
 	slot = open_space(mm, task, MT_BORN_EXEC);
 	send_exec(task, program, slot ? space_at(slot) : 0);
 	return 0;
@@ -264,6 +273,7 @@ static __always_inline void witness_exit(struct task_struct *task)
 	space->at_exit[MT_LOCKED] = mm->locked_vm;
 	space->at_exit[MT_HUGETLB] = mm->hugetlb_usage.counter;
 	space->exiting = 1;
+	space->left = 0;
 	if (space->pid == pid_of(task))
 		bpf_probe_read_kernel(space->comm, sizeof(space->comm),
 				      FOLLOW(task_struct, task, group_leader)->comm);
@@ -295,7 +305,7 @@ int BPF_PROG(mt_exit, struct task_struct *task)
 	witness_exit(task);
 	state = bpf_task_storage_get(&tasks, task, 0, 0);
 	/* Of a guest that was never announced nobody waits for the end. */
-	if (!is_guest(task) || (state && state->announced))
+	if (!is_guest(task) || (state && state->host))
 		send_event(MT_EVENT_EXIT, task, exit_code_of(task));
 	return 0;
 }

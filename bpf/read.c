@@ -114,7 +114,8 @@ static __always_inline void renew_names(struct mt_space *space, struct task_stru
 }
 
 /* A process that is in another's memory is told of: it has no book of its own. */
-static __always_inline void note_guest_of(struct task_struct *task, const struct mt_space *space)
+static __always_inline void note_guest_of(struct task_struct *task, const struct mt_space *space,
+					  __u32 slot)
 {
 	struct mt_task *state;
 
@@ -124,7 +125,7 @@ static __always_inline void note_guest_of(struct task_struct *task, const struct
 	if (!state)
 		return;
 	state->followed = MT_FOLLOWED_AS_GUEST;
-	announce_guest(task, state, space->pid);
+	announce_guest(task, state, slot);
 }
 
 /* In the middle of an exec: the old address space is gone, the new one has no book so far. */
@@ -142,7 +143,7 @@ static __always_inline void read_space(struct seq_file *seq, struct task_struct 
 	if (!slot || !space)
 		return;
 	if (request == MT_REQUEST_READ && is_followed(task))
-		note_guest_of(task, space);
+		note_guest_of(task, space, slot);
 	if (space->read_run == request_run)
 		return;
 	space->read_run = request_run;
@@ -169,7 +170,7 @@ static __always_inline void follow(struct task_struct *task, struct mm_struct *m
 	slot = open_space(mm, task, MT_BORN_BEFORE);
 	space = space_at(slot);
 	if (slot && space)
-		note_guest_of(task, space);
+		note_guest_of(task, space, slot);
 }
 
 SEC("iter/task")

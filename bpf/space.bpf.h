@@ -210,8 +210,8 @@ static __noinline int close_space(struct mm_struct *mm, struct task_struct *task
 	post(slot, end, MT_LOCKED, take_seen(space, MT_LOCKED, 0));
 	if (end == MT_OP_EXIT)
 		count_cause(slot, end);
-	/* Between the end of one and its letting go, another one may have gone on. */
-	if (space->guests)
+	/* A guest goes by an exec, or went while its host was on its way out. */
+	if (space->left || (end == MT_OP_EXIT && is_in_exec(task, &call)))
 		space->exiting = 0;
 	bpf_map_delete_elem(&slot_of_mm, &key);
 	__sync_fetch_and_add(&generation, 1);
