@@ -142,6 +142,10 @@ __u64 root_mount = 0;
 /* Whether the kernel's RSS counters are per-CPU: see compat.bpf.h. */
 __u32 cpu_counters = 0;
 
+/* Tasks that the reader could not mark: storage is not made on a CPU where somebody else was
+ * interrupted in it.  It is asked again. */
+__u32 unmarked = 0;
+
 /* What the reader is asked for: see enum mt_request. */
 __u32 request = 0;
 __u32 request_pid = 0;

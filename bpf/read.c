@@ -159,10 +159,15 @@ static __always_inline void read_space(struct seq_file *seq, struct task_struct 
 
 static __always_inline void follow(struct task_struct *task, struct mm_struct *mm)
 {
-	struct mt_task *state = config.follow_all ? 0 : task_state(task);
+	struct mt_task *state = 0;
 	struct mt_space *space;
 	__u32 slot;
 
+	if (!config.follow_all) {
+		state = bpf_task_storage_get(&tasks, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+		if (!state)
+			__sync_fetch_and_add(&unmarked, 1);
+	}
 	if (state && !state->followed)
 		state->followed = MT_FOLLOWED;
 	if (request != MT_REQUEST_OPEN || !mm)

@@ -14,8 +14,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
+#define FOLLOW_TRIES 50
+#define FOLLOW_PAUSE_NS 1000000
 #define SLOTS_LEAST 1024
 #define BLOCKS_A_BOOK 4	      /* histograms of a process; those that calls need included */
 
@@ -263,7 +266,7 @@ static int open_iterator(const struct kernel *kernel, __u32 pid)
 	return fd;
 }
 
-struct error *kernel_follow(struct kernel *kernel, __u32 pid, bool open)
+static struct error *follow_once(struct kernel *kernel, __u32 pid, bool open)
 {
 	cleanup_close int fd = -1;
 	char buffer[64];
@@ -271,6 +274,7 @@ struct error *kernel_follow(struct kernel *kernel, __u32 pid, bool open)
 
 	kernel->skeleton->bss->request = open ? MT_REQUEST_OPEN : MT_REQUEST_FOLLOW;
 	kernel->skeleton->bss->request_pid = pid;
+	kernel->skeleton->bss->unmarked = 0;
 	fd = open_iterator(kernel, pid);
 	if (fd < 0)
 		return error_new(errno, "cannot walk the tasks");
@@ -278,6 +282,21 @@ struct error *kernel_follow(struct kernel *kernel, __u32 pid, bool open)
 		got = read(fd, buffer, sizeof(buffer));
 	while (got > 0 || (got < 0 && (errno == EINTR || errno == EAGAIN)));
 	return got < 0 ? error_new(errno, "cannot walk the tasks") : NULL;
+}
+
+struct error *kernel_follow(struct kernel *kernel, __u32 pid, bool open)
+{
+	const struct timespec pause = { 0, FOLLOW_PAUSE_NS };
+	struct memtrace_bpf__bss *bss = kernel->skeleton->bss;
+
+	for (int try = 0; try < FOLLOW_TRIES; try++) {
+		TRY(follow_once(kernel, pid, open));
+		if (!bss->unmarked)
+			return NULL;
+		nanosleep(&pause, NULL);
+	}
+	__sync_fetch_and_add(&bss->losses[MT_LOSS_STORAGE], bss->unmarked);
+	return NULL;
 }
 
 int kernel_poll(struct kernel *kernel)
