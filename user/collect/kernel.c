@@ -284,7 +284,7 @@ static struct error *follow_once(struct kernel *kernel, __u32 pid, bool open)
 	return got < 0 ? error_new(errno, "cannot walk the tasks") : NULL;
 }
 
-struct error *kernel_follow(struct kernel *kernel, __u32 pid, bool open)
+static struct error *follow_all(struct kernel *kernel, __u32 pid, bool open)
 {
 	const struct timespec pause = { 0, FOLLOW_PAUSE_NS };
 	struct memtrace_bpf__bss *bss = kernel->skeleton->bss;
@@ -297,6 +297,14 @@ struct error *kernel_follow(struct kernel *kernel, __u32 pid, bool open)
 	}
 	__sync_fetch_and_add(&bss->losses[MT_LOSS_STORAGE], bss->unmarked);
 	return NULL;
+}
+
+/* All threads are marked before there is a book, in which each of them needs its mark. */
+struct error *kernel_follow(struct kernel *kernel, __u32 pid, bool open)
+{
+	if (pid)
+		TRY(follow_all(kernel, pid, false));
+	return open ? follow_all(kernel, pid, true) : NULL;
 }
 
 int kernel_poll(struct kernel *kernel)
