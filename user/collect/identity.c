@@ -53,8 +53,8 @@ static bool is_same(int directory, const struct process *process)
 	return start == self_shown_boot_ns(process->start_boot_ns) / tick_ns;
 }
 
-/* Replaces its arguments; those that are cut end with a mark, and not within a character. */
-static void set_arguments(struct process *process, const char *line, size_t bytes, bool cut)
+/* Replaces arguments; those that are cut end with a mark, and not within a character. */
+static void set_arguments(struct words *words, const char *line, size_t bytes, bool cut)
 {
 	char *copy;
 
@@ -66,9 +66,9 @@ static void set_arguments(struct process *process, const char *line, size_t byte
 		memcpy(copy + bytes, CUT, sizeof(CUT));
 		bytes += strlen(CUT);
 	}
-	free(process->arguments);
-	process->arguments = copy;
-	process->argument_bytes = bytes;
+	free(words->arguments);
+	words->arguments = copy;
+	words->argument_bytes = bytes;
 }
 
 static void read_arguments(int directory, struct process *process)
@@ -77,15 +77,15 @@ static void read_arguments(int directory, struct process *process)
 	ssize_t bytes = read_file(directory, "cmdline", line, sizeof(line));
 
 	if (bytes > ARGUMENTS_MOST)
-		set_arguments(process, line, ARGUMENTS_MOST, true);
+		set_arguments(&process->words, line, ARGUMENTS_MOST, true);
 	else if (bytes >= 0)
-		set_arguments(process, line, bytes, false);
+		set_arguments(&process->words, line, bytes, false);
 }
 
-static void set_executable(struct process *process, const char *path, size_t bytes)
+static void set_executable(struct words *words, const char *path, size_t bytes)
 {
-	free(process->executable);
-	process->executable = memory_copy(path, bytes);
+	free(words->executable);
+	words->executable = memory_copy(path, bytes);
 }
 
 /* False where there is no memory to ask about: the thread has ended. */
@@ -97,7 +97,7 @@ static bool read_program(int directory, struct process *process)
 	if (bytes < 0 && errno == ENOENT)
 		return false;
 	if (bytes >= 0)
-		set_executable(process, path, bytes);
+		set_executable(&process->words, path, bytes);
 	read_arguments(directory, process);
 	return true;
 }
@@ -133,12 +133,27 @@ void identity_read(struct process *process)
 
 /* ---- birth ---- */
 
-static void forget_words(struct process *process)
+/* A new program, of which nothing is known so far. */
+static struct words *renew_words(struct process *process, uint64_t since_ns)
 {
-	free(process->arguments);
-	free(process->executable);
-	process->arguments = process->executable = NULL;
-	process->argument_bytes = 0;
+	words_free(&process->before);
+	process->before = process->words;
+	process->words = (struct words){ .since_ns = since_ns };
+	return &process->words;
+}
+
+static bool are_known(const struct words *words)
+{
+	return words->arguments || words->executable;
+}
+
+/* What a process was at a time, NULL where that is not known. */
+static const struct words *words_at(const struct process *process, uint64_t ns)
+{
+	if (process->words.since_ns <= ns)
+		return are_known(&process->words) ? &process->words : NULL;
+	return process->before.since_ns <= ns && are_known(&process->before) ? &process->before :
+									       NULL;
 }
 
 void identity_born(struct process *process, const struct mt_space *space,
@@ -150,32 +165,33 @@ void identity_born(struct process *process, const struct mt_space *space,
 		identity_inherit(process, parent);
 	}
 	/* What was sent of its exec got lost: it is not what it was, and more is not known. */
-	if (space->birth == MT_BORN_EXEC && process->program_ns < space->opened_ns) {
-		forget_words(process);
-		process->program_ns = space->opened_ns;
-	}
+	if (space->birth == MT_BORN_EXEC && process->words.since_ns < space->opened_ns)
+		renew_words(process, space->opened_ns);
 }
 
 void identity_inherit(struct process *process, const struct process *parent)
 {
-	bool has_words = process->arguments || process->executable;
+	/* Its own, unless it has become another program since. */
+	struct words *own = process->words.since_ns > process->forked_ns ? &process->before :
+									   &process->words;
+	const struct words *from = parent ? words_at(parent, process->forked_ns) : NULL;
 
-	if (!parent || has_words || process->program_ns || !process->forked_ns ||
-	    parent->start_boot_ns > process->start_boot_ns ||
-	    parent->program_ns > process->forked_ns)
+	if (!process->forked_ns || !from || are_known(own) ||
+	    parent->start_boot_ns > process->start_boot_ns)
 		return;
-	if (parent->arguments)
-		process->arguments = memory_copy(parent->arguments, parent->argument_bytes);
-	process->argument_bytes = parent->argument_bytes;
-	if (parent->executable)
-		set_executable(process, parent->executable, strlen(parent->executable));
+	own->since_ns = process->forked_ns;
+	if (from->arguments)
+		own->arguments = memory_copy(from->arguments, from->argument_bytes);
+	own->argument_bytes = from->argument_bytes;
+	if (from->executable)
+		set_executable(own, from->executable, strlen(from->executable));
 }
 
 /* ---- exec ---- */
 
 /* The kernel side sends a path's names, the last one first, each with a NUL behind it.  Those of
  * a very long one are not all there. */
-static void set_path(struct process *process, const char *names, size_t bytes, bool whole)
+static void set_path(struct words *words, const char *names, size_t bytes, bool whole)
 {
 	char path[sizeof(CUT) + MT_PATH_ROOM];
 	size_t at = sizeof(path);
@@ -191,7 +207,7 @@ static void set_path(struct process *process, const char *names, size_t bytes, b
 	}
 	for (size_t i = strlen(CUT); !whole && i > 0; i--)
 		path[--at] = CUT[i - 1];
-	set_executable(process, path + at, sizeof(path) - at);
+	set_executable(words, path + at, sizeof(path) - at);
 }
 
 static size_t count_arguments(const char *line, size_t bytes)
@@ -206,12 +222,13 @@ static size_t count_arguments(const char *line, size_t bytes)
 void identity_exec(struct process *process, const struct mt_event_exec *event, size_t bytes)
 {
 	size_t argument_bytes = event->argument_bytes, path_bytes = event->path_bytes;
+	struct words *words;
 
 	if (bytes < sizeof(*event) || argument_bytes > MT_ARGUMENTS || path_bytes > MT_PATH_ROOM)
 		return;
-	set_arguments(process, event->arguments, argument_bytes,
+	words = renew_words(process, event->event.time_ns);
+	set_arguments(words, event->arguments, argument_bytes,
 		      count_arguments(event->arguments, argument_bytes) < event->argument_count);
-	set_path(process, event->path, path_bytes, event->path_whole);
-	process->program_ns = event->event.time_ns;
+	set_path(words, event->path, path_bytes, event->path_whole);
 	process->asked_ns = 0; /* /proc knows all of it, if it is asked in time */
 }

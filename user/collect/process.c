@@ -17,10 +17,17 @@ void process_table_init(struct process_table *table)
 	table->last = &table->first;
 }
 
+void words_free(struct words *words)
+{
+	free(words->arguments);
+	free(words->executable);
+	*words = (struct words){ 0 };
+}
+
 static void release(struct process *process)
 {
-	free(process->arguments);
-	free(process->executable);
+	words_free(&process->words);
+	words_free(&process->before);
 	free(process->rows);
 	for (size_t i = 0; i < process->histogram_count; i++)
 		free(process->histograms[i].bucket);
@@ -318,7 +325,7 @@ static void add_names(struct process *process, const struct mt_space *space)
 static bool has_left(const struct process *process, const struct mt_space *space)
 {
 	return space->opened_ns < process->last_opened_ns ||
-	       space->opened_ns < process->program_ns;
+	       space->opened_ns < process->words.since_ns;
 }
 
 bool process_add(struct process *process, const struct mt_space *space,
@@ -352,7 +359,8 @@ struct process *process_copy(const struct process *process)
 	struct process *copy = memory_new(1, sizeof(*copy));
 
 	*copy = *process;
-	copy->arguments = copy->executable = NULL;
+	copy->words = (struct words){ .since_ns = process->words.since_ns };
+	copy->before = (struct words){ 0 };
 	copy->live = copy->next = copy->chain = NULL;
 	copy->earlier = NULL;
 	copy->earlier_count = 0;

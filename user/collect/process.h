@@ -29,18 +29,24 @@ struct histogram {
 	uint64_t *bucket;
 };
 
+/* A program and its arguments. */
+struct words {
+	char *arguments; /* NUL after each; NULL: not known */
+	size_t argument_bytes;
+	char *executable;  /* NULL: not known */
+	uint64_t since_ns; /* the birth of the address space that it came in; 0: before all else */
+};
+
 struct process {
 	uint32_t pid;
 	uint32_t parent_pid;
 	uint64_t start_boot_ns;
 	char comm[MT_COMM];
-	char *arguments; /* NUL after each; NULL: not known */
-	size_t argument_bytes;
-	char *executable;
+	struct words words;  /* of now ... */
+	struct words before; /* ... and of before its last exec, as children may have them */
 	uint64_t cgroup_id;
 	uint32_t forked_by;  /* its parent, when it was born with a copy of that one's memory ... */
 	uint64_t forked_ns;  /* ... and when; 0: it was not */
-	uint64_t program_ns; /* its last exec, 0: none seen */
 	uint64_t asked_ns;   /* the birth of the address space that /proc was asked about last */
 	bool has_space;	 /* it had an address space of its own */
 	bool ended;	 /* its address space is gone */
@@ -102,6 +108,7 @@ void process_fold(struct process_table *table);
 /* A copy of what was counted (not of names), and its end. */
 struct process *process_copy(const struct process *process);
 void process_free(struct process *process);
+void words_free(struct words *words);
 
 /* Forgets what its live address spaces add. */
 void process_drop_live(struct process *process);

@@ -195,7 +195,8 @@ static Mt__Histogram **record_all(const struct process *process, size_t *count)
 
 static void record_arguments(Mt__Process *made, const struct process *process)
 {
-	const char *at = process->arguments, *end = at ? at + process->argument_bytes : NULL;
+	const struct words *words = &process->words;
+	const char *at = words->arguments, *end = at ? at + words->argument_bytes : NULL;
 
 	for (; at < end; at += strnlen(at, end - at) + 1) {
 		made->arguments = memory_grow(made->arguments, made->n_arguments,
@@ -249,7 +250,7 @@ Mt__Process *record_process(const struct process *process, struct cgroup_names *
 	made->started_unix_ns = process->start_boot_ns + options->boot_to_unix_ns;
 	made->command = binary(state->comm, strnlen(state->comm, MT_COMM));
 	record_arguments(made, process);
-	made->executable = binary_text(process->executable);
+	made->executable = binary_text(process->words.executable);
 	made->cgroup = binary_text(cgroup_name(cgroups, state->cgroup_id));
 	record_exit(made, process, options->read_ns);
 	made->ended = process->ended && !process->live;

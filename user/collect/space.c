@@ -72,11 +72,9 @@ static void take(struct kernel *kernel, struct process_table *table, __u32 slot)
 	kernel_read_book(kernel, space->book, &book); /* number 0 is an empty one */
 	kernel->stale += space->untouched;
 	process_drop_live(process);
-	if (space_add(kernel, process, space, &book, &lanes)) {
-		identity_born(process, space, process_find(table, space->parent_pid));
-		if (space->ended_by != MT_OP_EXEC)
-			end(table, process, space);
-	}
+	identity_born(process, space, process_find(table, space->forked_by));
+	if (space_add(kernel, process, space, &book, &lanes) && space->ended_by != MT_OP_EXEC)
+		end(table, process, space);
 	space->state = MT_SPACE_TAKEN;
 }
 
