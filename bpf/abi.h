@@ -188,16 +188,30 @@ struct mt_space {
 };
 _Static_assert(sizeof(struct mt_space) <= 576, "mt_space");
 
-/* Of one CPU; only programs that run there write it. */
+#define MT_CPUS 1024
+
+/* Of one CPU; only programs that run there write it, but for what forgets a stack. */
 struct mt_cpu {
-	__u64 mm; /* the last address space that faulted here ... */
-	__u32 slot; /* ... and its slot, 0: not followed */
-	__u32 generation; /* valid while it equals the global one */
+	__u64 stack; /* the kernel stack of who faulted here last (an id of it, 0: forgotten), ... */
+	__u64 task;  /* ... who that is, ... */
+	__u64 mm;    /* ... its address space ... */
+	__u32 slot; /* ... and the slot of that, 0: not followed */
+	__u32 generation; /* valid while it equals the one below */
 	__u64 offset;	  /* of this CPU's part of the kernel's per-CPU memory */
 	__u64 runs;	  /* programs run here, followed or not */
-	__u64 unused[4];
+	__u64 scratch;
+	__u32 mark;  /* where the mark of that task is */
+	__u32 lanes; /* where this CPU's lanes begin */
 };
 _Static_assert(sizeof(struct mt_cpu) == 64, "mt_cpu");
+
+/* What every fault needs, next to each other: a page more is nanoseconds more. */
+struct mt_hot {
+	__u32 generation; /* bumped when a slot opens or closes */
+	__u32 preemptible_locks; /* as in the configuration */
+	__u32 unused[14];
+	struct mt_cpu cpu[MT_CPUS];
+};
 
 /* The page fault that a task took last.  Found by the low bits of its pid: a collision
  * costs the address or the kind of a fault, never a page of the books. */
@@ -210,7 +224,7 @@ struct mt_mark {
 	__s64 call;
 	__u32 mode;
 	__u32 cow;
-	__u64 unused;
+	__u64 stack; /* as in mt_cpu */
 };
 _Static_assert(sizeof(struct mt_mark) == 64, "mt_mark");
 
@@ -228,7 +242,6 @@ enum mt_cow {
 
 #define MT_MARKS 4096 /* powers of two */
 #define MT_MAPPINGS 65536 /* entries of the mappings at the most, with --calls */
-#define MT_CPUS 1024
 #define MT_BLOCKS_SHARED (1 + MT_HISTOGRAMS)
 
 /* The memory call that a task is in, with --calls; found as marks are.  A collision costs the

@@ -54,6 +54,30 @@ static __always_inline struct counter counter_of(struct mm_struct *mm, __u32 mem
 	return counter;
 }
 
+/* What this CPU's slot of it holds. */
+static __always_inline __s32 own_count(struct mm_struct *mm, const struct mt_cpu *cpu,
+				       __u32 member)
+{
+	__u64 slots;
+
+	stay_below();
+	switch (member) {
+	case MT_FILE:
+		slots = (__u64)mm->rss_stat[MT_FILE].counters;
+		break;
+	case MT_ANON:
+		slots = (__u64)mm->rss_stat[MT_ANON].counters;
+		break;
+	case MT_SWAP:
+		slots = (__u64)mm->rss_stat[MT_SWAP].counters;
+		break;
+	default:
+		slots = (__u64)mm->rss_stat[MT_SHMEM].counters;
+		break;
+	}
+	return load_s32(slots + cpu->offset);
+}
+
 /* The same where all members are read in a loop. */
 static __always_inline struct counter counter_at(__u64 mm, __u32 member)
 {

@@ -8,72 +8,81 @@
 #define FAULT_WRITE 2
 
 /* A write to a page that is there, in a private mapping, unshares it. */
-static __always_inline bool is_copy(struct mm_struct *mm, __u64 address, __u64 error)
+static __always_inline bool is_of_present(__u64 error)
 {
-	if ((error & (FAULT_ON_PRESENT_PAGE | FAULT_WRITE)) !=
-	    (FAULT_ON_PRESENT_PAGE | FAULT_WRITE))
-		return false;
+	return (error & (FAULT_ON_PRESENT_PAGE | FAULT_WRITE)) ==
+	       (FAULT_ON_PRESENT_PAGE | FAULT_WRITE);
+}
+
+__noinline int is_copy(__u32 slot, __u64 address)
+{
+	struct mm_struct *mm = mm_of(bpf_get_current_task_btf());
+	struct mt_space *space = space_at(slot);
+
+	if (!mm || !space)
+		return 0;
+	/* Of faults that put in zeroes only, which have no event of their own. */
+	if (tables_moved(mm, space))
+		catch_up_tables(mm, slot, MT_OP_FAULT);
 	return !(mapping_flags(mm, address) & VM_SHARED);
 }
 
-/* The slot of the current address space, remembered for the events that follow. */
-static __always_inline __u32 remember_slot(struct mt_cpu *cpu, struct mm_struct *mm)
-{
-	__u32 now = generation;
-
-	if (cpu->mm != (__u64)mm || cpu->generation != now) {
-		cpu->slot = find_slot(mm);
-		cpu->mm = (__u64)mm;
-		cpu->generation = now;
-	}
-	return cpu->slot;
-}
-
-static __always_inline void put_mark(struct mt_mark *mark, struct task_struct *task, __u64 address,
-				     __u32 mode, __u32 cow)
-{
-	mark->task = (__u64)task;
-	mark->address = address;
-	mark->served = task->min_flt + task->maj_flt;
-	mark->mode = mode;
-	mark->cow = cow;
-}
-
-SEC("tp_btf/page_fault_user")
-int BPF_PROG(mt_fault_user, unsigned long address, struct pt_regs *regs, unsigned long error)
+/* Who is it that faults here?  Remembered for the events that follow, and for his next fault. */
+static __noinline int remember(__u64 stack)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct mm_struct *mm = mm_of(task);
 	struct mt_cpu *cpu = this_cpu();
+	__u64 mm = (__u64)mm_of(task);
+
+	cpu->generation = hot.generation; /* before the look, which may be out of date at once */
+	barrier();
+	cpu->slot = mm ? find_slot(mm) : 0;
+	cpu->stack = stack;
+	cpu->task = (__u64)task;
+	cpu->mm = mm;
+	cpu->mark = task->pid;
+	return 0;
+}
+
+/*
+ * Interrupts are off, and only this CPU writes its memory and its lane.  Arguments (address,
+ * registers, error) are read where they are needed, to keep little on the stack: with 64 bytes
+ * or more of it the kernel gives the program another one, a page more to reach.
+ */
+SEC("tp_btf/page_fault_user")
+int mt_fault_user(const __u64 *arguments)
+{
+	struct mt_cpu *cpu = this_cpu();
+	struct task_struct *task;
 	struct mt_space *space;
 	struct mt_mark *mark;
 	struct mt_lane *lane;
-	__u32 slot;
-	bool copy;
 
-	if (!mm)
-		return 0;
 	cpu->runs++;
-	slot = remember_slot(cpu, mm);
-	if (!slot)
+	if (!is_by(cpu, stack_of(cpu, (void *)arguments[1])))
+		remember(cpu->scratch >> STACK_BITS);
+	leave_unless(cpu->slot);
+	space = space_at(cpu->slot);
+	lane = lane_by(cpu, cpu->slot);
+	if (!space || !lane || space->mm != cpu->mm)
 		return 0;
-	space = space_of(slot, mm);
-	lane = lane_at(bpf_get_smp_processor_id(), slot);
-	mark = mark_of(task);
-	if (!space || !lane)
-		return 0;
-	if (tables_moved(mm, space))
-		catch_up_tables(mm, slot, MT_OP_FAULT);
-	copy = is_copy(mm, address, error);
-	put_mark(mark, task, address, MT_FAULT_IN_USER, copy ? MT_COW_MAYBE : MT_COW_NO);
-	mark->call_at = call_number_at(regs);
-	/* Interrupts are off, and only this CPU writes its lane. */
-	if (copy)
+	mark = mark_at(cpu->mark);
+	if (is_of_present(arguments[2]) && is_copy(cpu->slot, arguments[0])) {
+		mark->cow = MT_COW_MAYBE;
 		lane->cow_faults++;
-	else
+	} else {
+		mark->cow = MT_COW_NO;
 		lane->faults++;
-	if (config.calls && space->untouched)
-		note_touch(space, slot, address);
+	}
+	task = task_by(cpu);
+	mark->stack = cpu->stack;
+	mark->task = cpu->task;
+	mark->address = arguments[0];
+	mark->served = task->min_flt + task->maj_flt;
+	mark->mode = MT_FAULT_IN_USER;
+	mark->call_at = call_number_at((struct pt_regs *)arguments[1]);
+	if (space->untouched) /* only with --calls */
+		note_touch(cpu->slot, arguments[0]);
 	return 0;
 }
 
@@ -97,7 +106,7 @@ int BPF_PROG(mt_fault_kernel, unsigned long address, struct pt_regs *regs, unsig
 	cpu->runs++;
 	if (task->pagefault_disabled || address >> 63)
 		return 0;
-	slot = remember_slot(cpu, mm);
+	slot = slot_of(cpu, mm);
 	if (!slot)
 		return 0;
 	space = space_of(slot, mm);
@@ -107,13 +116,18 @@ int BPF_PROG(mt_fault_kernel, unsigned long address, struct pt_regs *regs, unsig
 	if (tables_moved(mm, space))
 		catch_up_tables(mm, slot, MT_OP_FAULT_KERNEL);
 	call = call_of(task);
-	put_mark(mark, task, address, MT_FAULT_IN_KERNEL, MT_COW_NO);
+	mark->stack = stack_of(cpu, regs);
+	mark->task = (__u64)task;
+	mark->address = address;
+	mark->served = task->min_flt + task->maj_flt;
+	mark->mode = MT_FAULT_IN_KERNEL;
+	mark->cow = MT_COW_NO;
 	mark->ip = call.ip;
 	mark->call = call.number;
 	count_cause(slot, cause(MT_OP_FAULT_KERNEL,
 				task->flags & PF_IO_WORKER ? NR_IO_URING_ENTER : call.number));
 	__sync_fetch_and_add(&space->events, 1);
-	if (config.calls && space->untouched)
-		note_touch(space, slot, address);
+	if (space->untouched)
+		note_touch(slot, address);
 	return 0;
 }

@@ -52,7 +52,7 @@ static __always_inline bool is_vfork(struct task_struct *parent)
 static __always_inline void note_guest(struct task_struct *child, struct mm_struct *mm,
 				       struct mt_task *state)
 {
-	__u32 slot = find_slot(mm);
+	__u32 slot = find_slot((__u64)mm);
 	struct mt_space *space = space_of(slot, mm);
 
 	if (slot && space && !is_vfork(bpf_get_current_task_btf()))
@@ -228,6 +228,7 @@ int BPF_PROG(mt_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 	struct mt_task *state;
 	__u32 slot;
 
+	forget_stack(task);
 	if (!mm || !pid_of(task) || !is_followed_to_exec(task))
 		return 0;
 	state = config.follow_all ? bpf_task_storage_get(&tasks, task, 0, 0) : task_state(task);
@@ -259,7 +260,7 @@ static __always_inline void witness_exit(struct task_struct *task)
 
 	if (!mm)
 		return;
-	slot = find_slot(mm);
+	slot = find_slot((__u64)mm);
 	space = space_of(slot, mm);
 	/* A guest's end is not that of its host, unless the host went before. */
 	if (!slot || !space || (space->pid != pid_of(task) && !space->exiting))
@@ -283,7 +284,7 @@ static __always_inline void witness_exit(struct task_struct *task)
 static __always_inline bool is_counted(struct task_struct *task)
 {
 	struct mm_struct *mm = mm_of(task);
-	__u32 slot = mm ? find_slot(mm) : 0;
+	__u32 slot = mm ? find_slot((__u64)mm) : 0;
 	struct mt_space *space = space_of(slot, mm);
 
 	return slot && space && space->pid == pid_of(task);
@@ -294,6 +295,7 @@ int BPF_PROG(mt_exit, struct task_struct *task)
 {
 	struct mt_task *state;
 
+	forget_stack(task);
 	/* One that is killed within a call does not come out of it. */
 	if (config.calls && in_call(call_state(task), task))
 		call_state(task)->task = 0;

@@ -66,7 +66,7 @@ int BPF_PROG(mt_lock_release, struct mm_struct *mm, bool write)
 SEC("tp_btf/exit_mmap")
 int BPF_PROG(mt_exit_mmap, struct mm_struct *mm)
 {
-	__u32 slot = find_slot(mm);
+	__u32 slot = find_slot((__u64)mm);
 
 	if (slot)
 		close_space(mm, bpf_get_current_task_btf(), slot);

@@ -87,10 +87,14 @@ __noinline int touch_class(__u32 slot, __u32 size_class, __u64 address)
 }
 
 /* On each fault while mappings are untouched: one counter for each size class in use. */
-static __always_inline void note_touch(struct mt_space *space, __u32 slot, __u64 address)
+__noinline int note_touch(__u32 slot, __u64 address)
 {
-	__u64 classes = space->classes >> MT_CLASS_FIRST;
+	struct mt_space *space = space_at(slot);
+	__u64 classes;
 
+	if (!space)
+		return 0;
+	classes = space->classes >> MT_CLASS_FIRST;
 	for (__u32 i = MT_CLASS_FIRST; i <= MT_CLASS_LAST && classes; i++, classes >>= 1) {
 		__u32 *counter;
 
@@ -100,6 +104,7 @@ static __always_inline void note_touch(struct mt_space *space, __u32 slot, __u64
 		if (counter && *counter)
 			touch_class(slot, i, address);
 	}
+	return 0;
 }
 
 /* ---- made and unmade, by the calls that do it ---- */

@@ -131,13 +131,13 @@ static __always_inline void note_guest_of(struct task_struct *task, const struct
 /* In the middle of an exec: the old address space is gone, the new one has no book so far. */
 static __always_inline bool is_between(struct task_struct *task, struct mm_struct *mm)
 {
-	return !find_slot(mm) && is_followed(task) && is_execve(call_of(task).number);
+	return !find_slot((__u64)mm) && is_followed(task) && is_execve(call_of(task).number);
 }
 
 static __always_inline void read_space(struct seq_file *seq, struct task_struct *task,
 				       struct mm_struct *mm)
 {
-	__u32 slot = find_slot(mm);
+	__u32 slot = find_slot((__u64)mm);
 	struct mt_space *space = space_of(slot, mm);
 
 	if (!slot || !space)

@@ -147,55 +147,98 @@ static __always_inline void book_change(struct task_struct *task, struct mm_stru
 }
 
 /* The common case, without a hash or a call: a program touched a page that was not there. */
-static __always_inline bool is_plain_fault(struct task_struct *task, struct mm_struct *mm)
+static __always_inline bool is_plain_fault(const struct mt_cpu *cpu, const struct mt_mark *mark)
 {
-	struct mt_mark *mark = mark_of(task);
+	struct task_struct *task;
 
-	if (mm_of(task) != mm || (task->flags & PF_UNUSUAL))
+	if (mark->stack != cpu->stack || mark->mode != MT_FAULT_IN_USER ||
+	    mark->cow != MT_COW_NO)
 		return false;
-	return is_running(mark, task) && mark->mode == MT_FAULT_IN_USER &&
-	       mark->cow == MT_COW_NO && (__s64)load_u64(mark->call_at) < 0;
+	task = task_by(cpu);
+	return !(task->flags & PF_UNUSUAL) &&
+	       mark->served == task->min_flt + task->maj_flt &&
+	       (__s64)load_u64(mark->call_at) < 0;
 }
 
-SEC("tp_btf/rss_stat")
-int BPF_PROG(mt_rss_stat, struct mm_struct *mm, int member)
+/* The page table's lock is held, so nobody else on this CPU is here. */
+static __always_inline void add_faulted(struct mt_lane *lane, __u32 member, __s64 pages)
+{
+	if (hot.preemptible_locks)
+		__sync_fetch_and_add(&lane->fault[member & 3], pages);
+	else
+		lane->fault[member & 3] += pages;
+}
+
+/* A fault's event at which the CPU's slot is, or was, flushed. */
+static __noinline int take_flushed(struct mm_struct *mm, __u32 slot, __u32 member)
 {
 	struct mt_cpu *cpu = this_cpu();
-	struct task_struct *task;
+	struct mt_space *space = space_at(slot);
+	struct mt_lane *lane = lane_by(cpu, slot);
+	struct change change;
+
+	if (!mm || !space || !lane)
+		return 0;
+	change = take_own(mm, space, cpu, lane, member);
+	if (member == MT_ANON)
+		change.pages = untangle(space, member, &change);
+	add_faulted(lane, member, change.pages);
+	if (change.now == 0)
+		note_peak(mm, space, 0);
+	return 0;
+}
+
+/* All else that changes what is resident. */
+static __noinline int take_change(struct mm_struct *mm, __u32 slot, __u32 member)
+{
+	struct mt_cpu *cpu = this_cpu();
 	struct mt_space *space;
 	struct mt_lane *lane;
 	struct change change;
-	__u32 slot;
 
-	cpu->runs++;
-	slot = slot_of(cpu, mm);
-	if (!slot)
+	if (!mm)
 		return 0;
 	space = space_of(slot, mm);
-	lane = lane_at(bpf_get_smp_processor_id(), slot);
+	lane = lane_by(cpu, slot);
 	if (!space || !lane)
 		return 0;
-	task = bpf_get_current_task_btf();
-	member &= 3;
 	change = take_own(mm, space, cpu, lane, member);
-	if (is_plain_fault(task, mm)) {
-		__s64 pages = member == MT_ANON ? untangle(space, member, &change) : change.pages;
-
-		/* The page table's lock is held, so nobody else on this CPU is here. */
-		if (config.preemptible_locks)
-			__sync_fetch_and_add(&lane->fault[member], pages);
-		else
-			lane->fault[member] += pages;
-		if (change.now == 0)
-			note_peak(mm, space, 0);
-		if (tables_moved(mm, space))
-			catch_up_tables(mm, slot, MT_OP_FAULT);
-		return 0;
-	}
 	/* A thread that changed CPU between the change and its event. */
 	if (change.pages == 0)
 		change.pages = take_all(slot, member);
 	if (change.pages)
-		book_change(task, mm, space, lane, slot, member, change.pages);
+		book_change(bpf_get_current_task_btf(), mm, space, lane, slot, member,
+			    change.pages);
+	return 0;
+}
+
+/* Address space and member.  As with page_fault_user, little is kept on the stack. */
+SEC("tp_btf/rss_stat")
+int mt_rss_stat(const __u64 *arguments)
+{
+	struct mm_struct *mm = (struct mm_struct *)arguments[0];
+	struct mt_cpu *cpu = this_cpu();
+	struct mt_space *space;
+	struct mt_lane *lane;
+	__u32 slot;
+	__s32 now;
+
+	cpu->runs++;
+	slot = slot_of(cpu, mm);
+	leave_unless(slot);
+	if (cpu->mm != (__u64)mm || !is_by(cpu, stack_of(cpu, arguments)) ||
+	    !is_plain_fault(cpu, mark_at(cpu->mark)))
+		return take_change(mm, slot, arguments[1] & 3);
+	space = space_at(slot);
+	lane = lane_by(cpu, slot);
+	if (!space || !lane || space->mm != (__u64)mm)
+		return 0;
+	if (tables_moved(mm, space))
+		catch_up_tables(mm, slot, MT_OP_FAULT);
+	now = HAS_CPU_COUNTERS ? own_count(mm, cpu, arguments[1] & 3) : 0;
+	if (now == 0)
+		return take_flushed(mm, slot, arguments[1] & 3);
+	add_faulted(lane, arguments[1] & 3,
+		    now - __sync_lock_test_and_set(&lane->seen[arguments[1] & 3], now));
 	return 0;
 }

@@ -53,6 +53,9 @@ static __always_inline void find_root(void)
 SEC("syscall")
 int mt_setup(void *context)
 {
+	hot.preemptible_locks = config.preemptible_locks;
+	for (__u32 cpu = 0; cpu < MT_CPUS && cpu < config.cpus; cpu++)
+		cpu_at(cpu)->lanes = cpu * config.slots;
 	find_cpus();
 	find_namespace();
 	find_root();

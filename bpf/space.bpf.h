@@ -9,28 +9,74 @@
 #include "bpf/pid.bpf.h"
 #include "bpf/post.bpf.h"
 
+#define STACK_BITS 14 /* the smallest kernel stack; each is aligned to its size */
+
 static __always_inline struct mt_cpu *this_cpu(void)
 {
-	return cpu_at(bpf_get_smp_processor_id());
+	struct mt_cpu *cpu = cpu_at(bpf_get_smp_processor_id());
+
+	settle(cpu); /* else it is computed anew at each use */
+	return cpu;
 }
 
-static __always_inline __u32 find_slot(struct mm_struct *mm)
+static __always_inline struct mt_lane *lane_by(const struct mt_cpu *cpu, __u32 slot)
 {
-	__u64 key = (__u64)mm;
-	__u32 *slot = bpf_map_lookup_elem(&slot_of_mm, &key);
+	__u32 index = cpu->lanes + slot;
+
+	return bpf_map_lookup_elem(&lanes, &index);
+}
+
+static __always_inline __u32 find_slot(__u64 mm)
+{
+	__u32 *slot = bpf_map_lookup_elem(&slot_of_mm, &mm);
 
 	return slot ? *slot : 0;
 }
 
 /*
- * The slot by way of this CPU's memory of the last fault, 0: not followed.  Only the fault
- * hooks fill that memory: they run with interrupts off, so that nothing can tear it.
+ * The slot by way of this CPU's memory of the last fault, 0: not followed.  Only the hook of
+ * user faults fills that memory: it runs with interrupts off, so that nothing can tear it.
  */
 static __always_inline __u32 slot_of(const struct mt_cpu *cpu, struct mm_struct *mm)
 {
-	if (cpu->mm == (__u64)mm && cpu->generation == generation)
+	if (cpu->mm == (__u64)mm && cpu->generation == hot.generation)
 		return cpu->slot;
-	return find_slot(mm);
+	return find_slot((__u64)mm);
+}
+
+/*
+ * Registers of a fault from user mode, and what a hook is called with, lie on the kernel stack
+ * of the task and nobody else's: that tells who it is without the call of a helper, which costs
+ * as much as all else here.  Through memory: the verifier lets no program shift a pointer.
+ */
+static __always_inline __u64 stack_of(struct mt_cpu *cpu, const void *on_it)
+{
+	*(volatile __u64 *)&cpu->scratch = (__u64)on_it;
+	return *(volatile __u64 *)&cpu->scratch >> STACK_BITS;
+}
+
+static __always_inline bool is_by(const struct mt_cpu *cpu, __u64 stack)
+{
+	return cpu->stack == stack && cpu->generation == hot.generation;
+}
+
+/* Of the stack that is_by(): whose it is. */
+static __always_inline struct task_struct *task_by(const struct mt_cpu *cpu)
+{
+	if (HAS_CASTS)
+		return bpf_rdonly_cast((void *)cpu->task,
+				       bpf_core_type_id_kernel(struct task_struct));
+	return bpf_get_current_task_btf();
+}
+
+/* A task ends, or becomes another program: what its stack says of it is no longer so. */
+static __always_inline void forget_stack(struct task_struct *task)
+{
+	__u64 stack = (__u64)task->stack >> STACK_BITS;
+
+	for (__u32 cpu = 0; cpu < MT_CPUS && cpu < config.cpus; cpu++)
+		if (cpu_at(cpu)->stack == stack)
+			cpu_at(cpu)->stack = 0;
 }
 
 /* A slot that a recycled mm_struct left behind is not this one's. */
@@ -214,7 +260,7 @@ static __noinline int close_space(struct mm_struct *mm, struct task_struct *task
 	if (space->left || (end == MT_OP_EXIT && is_in_exec(task, &call)))
 		space->exiting = 0;
 	bpf_map_delete_elem(&slot_of_mm, &key);
-	__sync_fetch_and_add(&generation, 1);
+	__sync_fetch_and_add(&hot.generation, 1);
 	space->ended_by = end;
 	space->closed_ns = bpf_ktime_get_ns();
 	space->state = MT_SPACE_CLOSED;
@@ -291,7 +337,7 @@ static __always_inline void fill_space(struct mt_space *space, struct mm_struct 
 /* Reader and exec may both be at it: the slower one's slot is given back. */
 static __always_inline __u32 give_way(struct mt_space *space, struct mm_struct *mm)
 {
-	__u32 slot = find_slot(mm);
+	__u32 slot = find_slot((__u64)mm);
 
 	space->closed_ns = bpf_ktime_get_ns();
 	space->mm = 0;
@@ -313,7 +359,7 @@ static __noinline __u32 open_space(struct mm_struct *mm, struct task_struct *tas
 
 	if (!mm || !task || !pid_of(task) || pid_of(task) == config.own_pid)
 		return 0;
-	slot = find_slot(mm);
+	slot = find_slot((__u64)mm);
 	if (slot && (birth == MT_BORN_BEFORE || is_of_process(space_at(slot), task)))
 		return slot;
 	if (slot) /* its end was not seen: the mm_struct is recycled */
@@ -327,7 +373,7 @@ static __noinline __u32 open_space(struct mm_struct *mm, struct task_struct *tas
 	fill_space(space, mm, task, slot, birth);
 	if (bpf_map_update_elem(&slot_of_mm, &key, &slot, BPF_NOEXIST))
 		return give_way(space, mm);
-	__sync_fetch_and_add(&generation, 1);
+	__sync_fetch_and_add(&hot.generation, 1);
 	if (birth != MT_BORN_FORK)
 		catch_up_opening(mm, slot, birth);
 	return slot;

@@ -3,8 +3,10 @@
 #include "tests/workload/workload.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -226,6 +228,39 @@ static void born_and_dead(bool counted)
 	expect_all_faults(faults_of_all() - faults);
 }
 
+/* Not followed; it goes when the workload goes.  Locking unshares every page from it. */
+static void start_companion(void)
+{
+	if (fork()) {
+		must(mlockall(MCL_CURRENT) == 0 && munlockall() == 0, "mlockall");
+		return;
+	}
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (;;)
+		run_threads(128 * KIB);
+}
+
+/* The kernel gives a thread the kernel stack of one that has just ended, in another process. */
+static void among_others(bool counted)
+{
+	int64_t faults, anon;
+
+	if (!counted)
+		start_companion();
+	faults = faults_of_all();
+	anon = status_of_self("RssAnon");
+	for (size_t i = 0; i < 41; i++)
+		run_threads(128 * KIB);
+	expect_anything("mmap");
+	expect_anything("munmap");
+	expect_anything("brk.grow");
+	expect_anything("madvise.dontneed");
+	expect_any("fault", "count");
+	expect_any("fault", "anon_bytes");
+	expect("fault+madvise.dontneed+munmap", "anon_bytes", status_of_self("RssAnon") - anon);
+	expect_all_faults(faults_of_all() - faults);
+}
+
 /* ---- not a case: test_busy.py attaches to it while it works ---- */
 
 static void be_busy(size_t thread)
@@ -252,6 +287,7 @@ const struct workload workloads[] = {
 	{ .name = "own-mappings", .run = own_mappings },
 	{ .name = "given-back", .run = given_back },
 	{ .name = "born-and-dead", .run = born_and_dead },
+	{ .name = "among-others", .run = among_others },
 	{ .name = "busy", .run = busy, .hidden = true },
 };
 

@@ -53,7 +53,7 @@ uint64_t cost_runs(const struct kernel *kernel)
 	uint64_t runs = 0;
 
 	for (__u32 cpu = 0; cpu < kernel->cpus; cpu++)
-		runs += kernel->skeleton->bss->cpu_state[cpu].runs;
+		runs += kernel->skeleton->bss->hot.cpu[cpu].runs;
 	return runs;
 }
 
