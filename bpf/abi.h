@@ -192,7 +192,7 @@ _Static_assert(sizeof(struct mt_space) <= 576, "mt_space");
 
 /* Of one CPU; only programs that run there write it, but for what forgets a stack. */
 struct mt_cpu {
-	__u64 stack; /* the kernel stack of who faulted here last (an id of it, 0: forgotten), ... */
+	__u64 stack; /* the kernel stack of who faulted here last (its number, 0: none), ... */
 	__u64 task;  /* ... who that is, ... */
 	__u64 mm;    /* ... its address space ... */
 	__u32 slot; /* ... and the slot of that, 0: not followed */
@@ -212,6 +212,7 @@ struct mt_hot {
 	__u32 unused[14];
 	struct mt_cpu cpu[MT_CPUS];
 };
+_Static_assert(sizeof(struct mt_hot) == 64 + MT_CPUS * sizeof(struct mt_cpu), "mt_hot");
 
 /* The page fault that a task took last.  Found by the low bits of its pid: a collision
  * costs the address or the kind of a fault, never a page of the books. */
