@@ -1,12 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Which system call is in flight, and with what arguments?  Numbers and registers of
- * this architecture; everything else in bpf/ goes through the names here.
+ * this architecture, and what it does to the order of loads and stores; everything else in
+ * bpf/ goes through the names here.
  */
 #ifndef MEMTRACE_ARCH_BPF_H
 #define MEMTRACE_ARCH_BPF_H
 
 #include "bpf/compat.bpf.h"
+
+struct call {
+	__s64 number; /* negative: not in a call */
+	__u64 argument[4];
+	__u64 ip;
+};
+
+#define CALL_WITHOUT_NAME 0xfffe /* of 32 bits: user/collect/call.c */
+
+static __always_inline struct pt_regs *user_registers(struct task_struct *task)
+{
+	return (struct pt_regs *)bpf_task_pt_regs(task);
+}
 
 #if defined(__TARGET_ARCH_x86)
 
@@ -45,21 +59,37 @@ enum {
 
 #define TS_COMPAT 2
 
-struct call {
-	__s64 number; /* negative: not in a call */
-	__u64 argument[4];
-	__u64 ip;
-};
-
-static __always_inline struct pt_regs *user_registers(struct task_struct *task)
+/* Loads come in the order of the program, stores too. */
+static __always_inline void order_loads(struct mt_cpu *cpu)
 {
-	return (struct pt_regs *)bpf_task_pt_regs(task);
+	barrier();
+}
+
+static __always_inline void renew_generation(void)
+{
+	__sync_fetch_and_add(&hot.generation, 1);
 }
 
 /* Where the number of the call in flight is kept; negative there: none, an exception. */
 static __always_inline __u64 call_number_at(struct pt_regs *regs)
 {
 	return (__u64)&regs->orig_ax;
+}
+
+static __always_inline __s64 load_call_number(__u64 address)
+{
+	return (__s64)load_u64(address);
+}
+
+static __always_inline __s64 call_number(struct pt_regs *regs)
+{
+	return (__s64)regs->orig_ax;
+}
+
+/* Of an event of perf: was it user mode that was interrupted? */
+static __always_inline bool is_from_user(const struct event_registers *regs)
+{
+	return (*(const volatile __u64 *)&regs->cs & 3) == 3;
 }
 
 /* A 32-bit call has numbers of its own: only those that matter are translated. */
@@ -84,13 +114,13 @@ static __always_inline __s64 native_number(struct task_struct *task, __s64 numbe
 	case 219:
 		return NR_MADVISE;
 	}
-	return 0xfffe; /* a call without a name here */
+	return CALL_WITHOUT_NAME;
 }
 
 static __always_inline struct call call_in(struct task_struct *task, struct pt_regs *regs)
 {
 	struct call call = {
-		.number = native_number(task, (__s64)regs->orig_ax),
+		.number = native_number(task, call_number(regs)),
 		.argument = { regs->di, regs->si, regs->dx, regs->r10 },
 		.ip = regs->ip,
 	};
@@ -98,10 +128,129 @@ static __always_inline struct call call_in(struct task_struct *task, struct pt_r
 	return call;
 }
 
+#elif defined(__TARGET_ARCH_arm64)
+
+enum {
+	NR_IO_SETUP = 0,
+	NR_IO_DESTROY = 1,
+	NR_TRUNCATE = 45,
+	NR_FTRUNCATE = 46,
+	NR_FALLOCATE = 47,
+	NR_OPENAT = 56,
+	NR_SHMAT = 196,
+	NR_SHMDT = 197,
+	NR_BRK = 214,
+	NR_MUNMAP = 215,
+	NR_MREMAP = 216,
+	NR_CLONE = 220,
+	NR_EXECVE = 221,
+	NR_MMAP = 222,
+	NR_MLOCK = 228,
+	NR_MUNLOCK = 229,
+	NR_MLOCKALL = 230,
+	NR_MUNLOCKALL = 231,
+	NR_MADVISE = 233,
+	NR_REMAP_FILE_PAGES = 234,
+	NR_EXECVEAT = 281,
+	NR_MLOCK2 = 284,
+	NR_IO_URING_ENTER = 426,
+	NR_CLONE3 = 435,
+	NR_OPENAT2 = 437,
+	NR_PROCESS_MADVISE = 440,
+	/* Not there: numbers that no call has. */
+	NR_OPEN = 0x1000000,
+	NR_CREAT,
+	NR_FORK,
+	NR_VFORK,
+};
+
+#define IS_32_BITS (1 << 22) /* TIF_32BIT */
+#define EXCEPTION_LEVEL 0xf  /* in pstate; 0 is user mode */
+#define TAG_SHIFT 56	     /* the byte above is a tag that memory calls take no notice of */
+
+/* An atomic operation keeps what is before it from what is after it, where its result is used. */
+static __always_inline void order_loads(struct mt_cpu *cpu)
+{
+	__u64 before = __sync_fetch_and_add(&cpu->scratch, 0);
+
+	settle(before);
+}
+
+static __always_inline void renew_generation(void)
+{
+	__u32 before = __sync_fetch_and_add(&hot.generation, 1);
+
+	settle(before);
+}
+
+/* Where the number of the call in flight is kept; negative there: none, an exception. */
+static __always_inline __u64 call_number_at(struct pt_regs *regs)
+{
+	return (__u64)&regs->syscallno;
+}
+
+static __always_inline __s64 load_call_number(__u64 address)
+{
+	return load_s32(address);
+}
+
+static __always_inline __s64 call_number(struct pt_regs *regs)
+{
+	return regs->syscallno;
+}
+
+/* Of an event of perf: was it user mode that was interrupted? */
+static __always_inline bool is_from_user(const struct event_registers *regs)
+{
+	return (*(const volatile __u64 *)&regs->pstate & EXCEPTION_LEVEL) == 0;
+}
+
+/* A 32-bit call has numbers of its own: only those that matter are translated. */
+static __always_inline __s64 native_number(struct task_struct *task, __s64 number)
+{
+	if (number < 0 || !(task->thread_info.flags & IS_32_BITS))
+		return number;
+	switch (number) {
+	case 2:
+	case 120:
+	case 190:
+		return NR_CLONE;
+	case 11:
+		return NR_EXECVE;
+	case 45:
+		return NR_BRK;
+	case 91:
+		return NR_MUNMAP;
+	case 163:
+		return NR_MREMAP;
+	case 192:
+		return NR_MMAP;
+	case 220:
+		return NR_MADVISE;
+	}
+	return CALL_WITHOUT_NAME;
+}
+
+/* The register of the first argument is that of the result, too. */
+static __always_inline struct call call_in(struct task_struct *task, struct pt_regs *regs)
+{
+	struct call call = {
+		.number = native_number(task, call_number(regs)),
+		.argument = { regs->orig_x0 & ((1ULL << TAG_SHIFT) - 1), regs->regs[1],
+			      regs->regs[2], regs->regs[3] },
+		.ip = regs->pc,
+	};
+
+	return call;
+}
+
+#else
+#error "memtrace's kernel side knows x86-64 and arm64"
+#endif
+
 static __always_inline struct call call_of(struct task_struct *task)
 {
 	return call_in(task, user_registers(task));
 }
 
-#endif
 #endif

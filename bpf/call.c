@@ -217,7 +217,7 @@ int BPF_PROG(mt_sys_exit, struct pt_regs *regs, long result)
 	struct call call;
 	__u32 slot;
 
-	if (!is_memory_call(regs->orig_ax))
+	if (!is_memory_call(call_number(regs)))
 		return 0;
 	task = bpf_get_current_task_btf();
 	state = call_state(task);

@@ -35,7 +35,7 @@ static __noinline int remember(__u64 stack)
 	__u64 mm = (__u64)mm_of(task);
 
 	cpu->generation = hot.generation; /* before the look, which may be out of date at once */
-	barrier();
+	order_loads(cpu);
 	cpu->slot = mm ? find_slot(mm) : 0;
 	cpu->stack = stack;
 	cpu->task = (__u64)task;
@@ -89,9 +89,9 @@ int mt_fault_user(const __u64 *arguments)
 /*
  * The kernel touched the process's memory on its behalf.  Reads by other tracers fault here
  * by the hundred thousand and are never served (pagefault_disabled): not the process's.
+ * `on_stack`: what lies on the task's kernel stack.
  */
-SEC("tp_btf/page_fault_kernel")
-int BPF_PROG(mt_fault_kernel, unsigned long address, struct pt_regs *regs, unsigned long error)
+static __always_inline int take_kernel_fault(__u64 address, const void *on_stack)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct mm_struct *mm = mm_of(task);
@@ -116,7 +116,7 @@ int BPF_PROG(mt_fault_kernel, unsigned long address, struct pt_regs *regs, unsig
 	if (tables_moved(mm, space))
 		catch_up_tables(mm, slot, MT_OP_FAULT_KERNEL);
 	call = call_of(task);
-	mark->stack = stack_of(cpu, regs);
+	mark->stack = stack_of(cpu, on_stack);
 	mark->task = (__u64)task;
 	mark->address = address;
 	mark->served = task->min_flt + task->maj_flt;
@@ -130,4 +130,56 @@ int BPF_PROG(mt_fault_kernel, unsigned long address, struct pt_regs *regs, unsig
 	if (space->untouched)
 		note_touch(slot, address);
 	return 0;
+}
+
+SEC("tp_btf/page_fault_kernel")
+int BPF_PROG(mt_fault_kernel, unsigned long address, struct pt_regs *regs, unsigned long error)
+{
+	return take_kernel_fault(address, regs);
+}
+
+/* ---- where those two events are not: all but x86 ---- */
+
+/* As above, but nothing says whether it is a write, or of a page that is there. */
+static __always_inline int take_user_fault(__u64 address, const void *on_stack)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct mt_cpu *cpu = this_cpu();
+	struct mt_space *space;
+	struct mt_mark *mark;
+	struct mt_lane *lane;
+
+	cpu->runs++;
+	if (!is_by(cpu, stack_of(cpu, on_stack)))
+		remember(cpu->scratch >> STACK_BITS);
+	if (!cpu->slot)
+		return 0;
+	space = space_at(cpu->slot);
+	lane = lane_by(cpu, cpu->slot);
+	if (!space || !lane || space->mm != cpu->mm)
+		return 0;
+	mark = mark_at(cpu->mark);
+	lane->faults++;
+	mark->cow = MT_COW_UNKNOWN;
+	mark->stack = cpu->stack;
+	mark->task = cpu->task;
+	mark->address = address;
+	mark->served = task->min_flt + task->maj_flt;
+	mark->mode = MT_FAULT_IN_USER;
+	mark->call_at = call_number_at(user_registers(task));
+	if (space->untouched)
+		note_touch(cpu->slot, address);
+	return 0;
+}
+
+/*
+ * perf counts page faults in software, before they are served, too.  Interrupts may be on there,
+ * but preemption is off, and in an interrupt nothing of memtrace runs that would matter.
+ */
+SEC("?perf_event")
+int mt_fault_perf(struct bpf_perf_event_data *event)
+{
+	if (is_from_user(&event->regs))
+		return take_user_fault(event->addr, event);
+	return take_kernel_fault(event->addr, event);
 }

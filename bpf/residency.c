@@ -78,10 +78,25 @@ __noinline int note_call(__u32 slot, __u32 why, __u64 released)
 	return 0;
 }
 
+/* Of a fault that was not said what it is for: one that replaces a file's page shows it. */
+static __always_inline void learn_cow(struct mt_mark *mark, struct mt_lane *lane, __u32 member,
+				      __s64 pages)
+{
+	mark->cow = MT_COW_NO;
+	if (pages >= 0 || (member != MT_FILE && member != MT_SHMEM) ||
+	    (bpf_get_current_task_btf()->flags & PF_MEMALLOC))
+		return;
+	mark->cow = MT_COW_FILE;
+	__sync_fetch_and_add(&lane->cow_faults, 1);
+	__sync_fetch_and_add(&lane->faults, -1);
+}
+
 /* A copy-on-write fault shows what it replaced: a file's page, or (by its absence) zeroes. */
 static __always_inline void settle_cow(struct mt_mark *mark, struct mt_lane *lane, __u32 member,
 				       __s64 pages)
 {
+	if (mark->cow == MT_COW_UNKNOWN && HAS_CPU_COUNTERS)
+		learn_cow(mark, lane, member, pages);
 	if (mark->cow != MT_COW_MAYBE)
 		return;
 	if (member != MT_ANON && pages < 0) {
@@ -157,7 +172,7 @@ static __always_inline bool is_plain_fault(const struct mt_cpu *cpu, const struc
 	task = task_by(cpu);
 	return !(task->flags & PF_UNUSUAL) &&
 	       mark->served == task->min_flt + task->maj_flt &&
-	       (__s64)load_u64(mark->call_at) < 0;
+	       load_call_number(mark->call_at) < 0;
 }
 
 /* The page table's lock is held, so nobody else on this CPU is here. */

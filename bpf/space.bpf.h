@@ -9,7 +9,9 @@
 #include "bpf/pid.bpf.h"
 #include "bpf/post.bpf.h"
 
-#define STACK_BITS 14 /* the smallest kernel stack; each is aligned to its size */
+/* The smallest kernel stack of x86-64 and arm64; each is aligned to its size at least.  Of a
+ * larger one (KASAN, pages of 64 KiB) each part has an id of its own. */
+#define STACK_BITS 14
 
 static __always_inline struct mt_cpu *this_cpu(void)
 {
@@ -72,10 +74,8 @@ static __always_inline struct task_struct *task_by(const struct mt_cpu *cpu)
 /* A task ends, or becomes another program: what its stack says of it is no longer so. */
 static __always_inline void forget_stack(struct task_struct *task)
 {
-	__u64 stack = (__u64)task->stack >> STACK_BITS;
-
 	for (__u32 cpu = 0; cpu < MT_CPUS && cpu < config.cpus; cpu++)
-		if (cpu_at(cpu)->stack == stack)
+		if (cpu_at(cpu)->task == (__u64)task)
 			cpu_at(cpu)->stack = 0;
 }
 
@@ -260,9 +260,9 @@ static __noinline int close_space(struct mm_struct *mm, struct task_struct *task
 	if (space->left || (end == MT_OP_EXIT && is_in_exec(task, &call)))
 		space->exiting = 0;
 	bpf_map_delete_elem(&slot_of_mm, &key);
-	__sync_fetch_and_add(&hot.generation, 1);
 	space->ended_by = end;
 	space->closed_ns = bpf_ktime_get_ns();
+	renew_generation(); /* and all above is seen where the state is */
 	space->state = MT_SPACE_CLOSED;
 	return 0;
 }
@@ -373,7 +373,7 @@ static __noinline __u32 open_space(struct mm_struct *mm, struct task_struct *tas
 	fill_space(space, mm, task, slot, birth);
 	if (bpf_map_update_elem(&slot_of_mm, &key, &slot, BPF_NOEXIST))
 		return give_way(space, mm);
-	__sync_fetch_and_add(&hot.generation, 1);
+	renew_generation();
 	if (birth != MT_BORN_FORK)
 		catch_up_opening(mm, slot, birth);
 	return slot;

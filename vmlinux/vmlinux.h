@@ -202,7 +202,11 @@ struct signal_struct {
 };
 
 struct thread_info {
+#if defined(__TARGET_ARCH_x86)
 	u32 status;
+#else
+	unsigned long flags;
+#endif
 };
 
 struct task_struct {
@@ -258,10 +262,39 @@ struct pt_regs {
 	unsigned long ip;
 	unsigned long sp;
 };
+#elif defined(__TARGET_ARCH_arm64)
+struct pt_regs {
+	u64 regs[31];
+	u64 sp;
+	u64 pc;
+	u64 orig_x0;
+	s32 syscallno;
+};
 #else
-#error "memtrace's kernel side knows x86 only so far"
+#error "memtrace's kernel side knows x86-64 and arm64"
 #endif
 
 #pragma clang attribute pop
+
+/* What programs on events of perf are given: not the kernel's own layout, but a fixed one. */
+struct event_registers {
+#if defined(__TARGET_ARCH_x86)
+	u64 before[16];
+	u64 ip;
+	u64 cs;
+	u64 after[3];
+#else
+	u64 regs[31];
+	u64 sp;
+	u64 pc;
+	u64 pstate;
+#endif
+};
+
+struct bpf_perf_event_data {
+	struct event_registers regs;
+	u64 sample_period;
+	u64 addr;
+};
 
 #endif

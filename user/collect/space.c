@@ -105,8 +105,9 @@ static struct closed_list find_closed(const struct kernel *kernel, uint64_t befo
 
 	for (__u32 slot = 1; slot < used; slot++) {
 		const struct mt_space *space = &kernel->spaces[slot];
+		__u32 state = __atomic_load_n(&space->state, __ATOMIC_ACQUIRE);
 
-		if (space->state != MT_SPACE_CLOSED || space->closed_ns > before_ns)
+		if (state != MT_SPACE_CLOSED || space->closed_ns > before_ns)
 			continue;
 		list.closed = memory_grow(list.closed, list.count, sizeof(*list.closed));
 		list.closed[list.count++] = (struct closed){ slot, space->opened_ns };
