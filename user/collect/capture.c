@@ -63,6 +63,7 @@ static void fill_features(struct collector *collector, Mt__Capture *capture)
 	/* The kernel side does not load without the first four. */
 	add_feature(capture, "rss_stat", true);
 	add_feature(capture, "page_fault_address", true);
+	add_feature(capture, "page_fault_kind", !collector->kernel.faults_by_perf);
 	add_feature(capture, "mmap_lock", true);
 	add_feature(capture, "exit_mmap", true);
 	add_feature(capture, "cpu_counters", !kernel_counters_lag(&collector->kernel));
@@ -163,6 +164,9 @@ static void fill_notes(struct collector *collector, Mt__Capture *capture)
 		add_note(capture, "This kernel counts the faults of a thread up to 64 pages late: "
 				  "its counters, and the books with them, lag behind by so "
 				  "much.");
+	if (collector->kernel.faults_by_perf)
+		add_note(capture, "This kernel does not say what a page fault is for: faults that "
+				  "copy an anonymous page are among the plain ones.");
 	note_unseen(collector, capture);
 }
 

@@ -129,6 +129,9 @@ static void choose_programs(struct kernel *kernel, const struct kernel_options *
 	bpf_program__set_autoload(skeleton->progs.mt_sys_enter, options->calls);
 	bpf_program__set_autoload(skeleton->progs.mt_sys_exit, options->calls);
 	bpf_program__set_autoload(skeleton->progs.mt_enter_cgroup, options->cgroup_id != 0);
+	bpf_program__set_autoload(skeleton->progs.mt_fault_user, !kernel->faults_by_perf);
+	bpf_program__set_autoload(skeleton->progs.mt_fault_kernel, !kernel->faults_by_perf);
+	bpf_program__set_autoload(skeleton->progs.mt_fault_perf, kernel->faults_by_perf);
 }
 
 static struct error *map_array(struct bpf_map *map, void *out)
@@ -199,6 +202,7 @@ struct error *kernel_load(struct kernel *kernel, const struct kernel_options *op
 		return error_new(errno, "cannot open the kernel side");
 	TRY(count_cpus(kernel));
 	choose_sizes(kernel, options);
+	kernel->faults_by_perf = !probe_fault_events();
 	configure(kernel, options);
 	set_sizes(kernel);
 	choose_programs(kernel, options);
@@ -214,11 +218,14 @@ struct error *kernel_attach(struct kernel *kernel)
 	if (memtrace_bpf__attach(kernel->skeleton))
 		return error_new(errno, "cannot attach the programs (`memtrace check` tells more)");
 	kernel->reader = kernel->skeleton->links.mt_read;
-	return NULL;
+	if (!kernel->faults_by_perf)
+		return NULL;
+	return fault_attach(kernel->skeleton->progs.mt_fault_perf, kernel->cpus, &kernel->faults);
 }
 
 void kernel_detach(struct kernel *kernel)
 {
+	fault_detach(&kernel->faults);
 	if (kernel->skeleton)
 		memtrace_bpf__detach(kernel->skeleton);
 	kernel->reader = NULL;
@@ -235,6 +242,7 @@ static void unmap_array(const struct bpf_map *map, void *at)
 
 void kernel_free(struct kernel *kernel)
 {
+	fault_detach(&kernel->faults);
 	ring_buffer__free(kernel->ring);
 	if (kernel->skeleton) {
 		unmap_array(kernel->skeleton->maps.spaces, kernel->spaces);

@@ -8,6 +8,7 @@
 
 #include "bpf/abi.h"
 #include "user/base/error.h"
+#include "user/collect/fault.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -39,6 +40,8 @@ struct kernel {
 	__u32 stale; /* mappings that closed spaces left untouched */
 	__u32 swept; /* mappings that were left by the last sweep */
 	bool calls;
+	bool faults_by_perf; /* nothing tells what a fault is for: see fault.h */
+	struct fault_links faults;
 	kernel_event event;
 	void *event_context;
 };

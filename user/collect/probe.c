@@ -2,6 +2,8 @@
 /* What do this kernel and these privileges allow?  See probe.h. */
 #include "user/collect/probe.h"
 
+#include "user/collect/fault.h"
+
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
@@ -75,8 +77,8 @@ enum {
 	PROBE_CAP_PERFMON,
 	PROBE_RSS_STAT,
 	PROBE_COUNTERS,
-	PROBE_FAULT_USER,
-	PROBE_FAULT_KERNEL,
+	PROBE_FAULTS,
+	PROBE_FAULT_EVENTS,
 	PROBE_LOCK,
 	PROBE_EXIT_MMAP,
 	PROBE_SCHED,
@@ -110,10 +112,13 @@ static struct probe probes[PROBES] = {
 	[PROBE_COUNTERS] = { "per-CPU RSS counters", false, false,
 			     "the kernel's own counters, and so the books, lag behind by up to "
 			     "64 faults a thread", "a kernel of 6.2 or newer" },
-	[PROBE_FAULT_USER] = { "event exceptions:page_fault_user", false, true,
-			       "faults are not counted", "an x86-64 kernel" },
-	[PROBE_FAULT_KERNEL] = { "event exceptions:page_fault_kernel", false, true,
-				 "faults of the kernel for a process are not told apart",
+	[PROBE_FAULTS] = { "page faults, by events or by perf", false, true,
+			   "faults are not counted",
+			   "run as root, or add cap_sys_admin (Debian's perf_event_paranoid of 3 "
+			   "wants it)" },
+	[PROBE_FAULT_EVENTS] = { "events exceptions:page_fault_user, _kernel", false, false,
+				 "perf counts the faults, which does not say what they are for: a "
+				 "copy of an anonymous page is a plain fault",
 				 "an x86-64 kernel" },
 	[PROBE_LOCK] = { "event mmap_lock:mmap_lock_released", false, true,
 			 "address space, locked memory, page tables are not followed",
@@ -151,8 +156,9 @@ static void probe_kernel(const struct btf *btf)
 {
 	probes[PROBE_RSS_STAT].there = has_event(btf, "rss_stat");
 	probes[PROBE_COUNTERS].there = has_percpu_counters(btf);
-	probes[PROBE_FAULT_USER].there = has_event(btf, "page_fault_user");
-	probes[PROBE_FAULT_KERNEL].there = has_event(btf, "page_fault_kernel");
+	probes[PROBE_FAULT_EVENTS].there = has_event(btf, "page_fault_user") &&
+					   has_event(btf, "page_fault_kernel");
+	probes[PROBE_FAULTS].there = probes[PROBE_FAULT_EVENTS].there || fault_allowed();
 	probes[PROBE_LOCK].there = has_event(btf, "mmap_lock_released");
 	probes[PROBE_EXIT_MMAP].there = has_event(btf, "exit_mmap");
 	probes[PROBE_SCHED].there = has_event(btf, "sched_process_fork") &&
@@ -210,4 +216,13 @@ struct error *probe_why_not_loaded(int number)
 bool probe_preempt_rt(void)
 {
 	return access("/sys/kernel/realtime", F_OK) == 0;
+}
+
+bool probe_fault_events(void)
+{
+#if defined(__x86_64__)
+	return true; /* each kernel of 3.13 or newer; to look it up takes milliseconds */
+#else
+	return libbpf_find_vmlinux_btf_id("page_fault_user", BPF_TRACE_RAW_TP) > 0;
+#endif
 }

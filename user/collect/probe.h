@@ -28,4 +28,7 @@ struct error *probe_why_not_loaded(int number);
 
 bool probe_preempt_rt(void);
 
+/* Does the kernel have events for page faults, which say what they are for? */
+bool probe_fault_events(void);
+
 #endif
