@@ -7,15 +7,21 @@ BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
 PROTOC  ?= protoc-c
 PREFIX  ?= /usr/local
 
+# Where `make arm64` differs: the machine built for, its libraries, and its kernel side.
+MACHINE  := $(shell uname -m)
+SYSROOT  :=
+SIDE     := build
+INCLUDES := -I.
+
 CFLAGS  ?= -O2 -g
 CHECKS  := -Wall -Wextra -Wformat=2 -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
-COMPILE := $(CC) -std=gnu11 $(CFLAGS) $(CHECKS) -D_GNU_SOURCE -I. -MMD -MP
+COMPILE := $(CC) -std=gnu11 $(CFLAGS) $(CHECKS) -D_GNU_SOURCE $(INCLUDES) -MMD -MP
 COLLECT_LIBRARIES := -lbpf -lelf -lz -lseccomp -lcap-ng
 REPORT_LIBRARIES  := -ljansson -lprotobuf-c -lzstd -lm
 
-BPF_ARCH := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(shell uname -m)))
+BPF_ARCH := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(MACHINE)))
 BPF_FLAGS := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(BPF_ARCH) -I. \
-	-I/usr/include/$(shell uname -m)-linux-gnu -Wall -Wextra -Wno-unused-parameter -Werror
+	-I$(SYSROOT)/usr/include/$(MACHINE)-linux-gnu -Wall -Wextra -Wno-unused-parameter -Werror
 
 # The stations of the road that need neither root nor BPF; the unit tests link these alone.
 PURE := base snapshot model report
@@ -23,19 +29,20 @@ PURE_SOURCES := $(foreach folder,$(PURE),$(wildcard user/$(folder)/*.c))
 PURE_OBJECTS := $(PURE_SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/capture.pb-c.o
 SOURCES := $(filter-out user/cli/generate.c,$(wildcard user/collect/*.c user/cli/*.c))
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
-GENERATED := build/memtrace.skel.h build/capture.pb-c.h
+GENERATED := $(SIDE)/memtrace.skel.h build/capture.pb-c.h
 
 .PHONY: all help clean
 all: $(BUILD)/memtrace $(BUILD)/memtrace.8 $(BUILD)/memtrace.bash ## build the program (default)
 
 help: ## this map
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' \
+		$(MAKEFILE_LIST)
 
 # ---- the kernel side ----
 
-build/memtrace.bpf.o: bpf/memtrace.bpf.c
+$(SIDE)/memtrace.bpf.o: bpf/memtrace.bpf.c
 build/tests/bench/empty.bpf.o: tests/bench/empty.bpf.c
-build/memtrace.bpf.o build/tests/bench/empty.bpf.o:
+$(SIDE)/memtrace.bpf.o build/tests/bench/empty.bpf.o:
 	@mkdir -p $(@D)
 	$(CLANG) $(BPF_FLAGS) -MMD -MP -c $< -o $@
 
@@ -75,6 +82,22 @@ $(BUILD)/memtrace.8: man/memtrace.8.in $(BUILD)/generate
 
 $(BUILD)/memtrace.bash: $(BUILD)/generate
 	$(BUILD)/generate completion > $@
+
+# ---- for another machine ----
+
+ARM64 := BUILD=build/arm64 SIDE=build/arm64/build INCLUDES="-Ibuild/arm64 -I." MACHINE=aarch64 \
+	SYSROOT=build/arm64/sysroot LDFLAGS="-static -fuse-ld=lld" \
+	CC="$(CLANG) --target=aarch64-linux-gnu --sysroot=build/arm64/sysroot" \
+	CHECKS="-Wall -Wno-gnu-variable-sized-type-not-at-end -Werror"
+
+.PHONY: arm64 programs
+arm64: build/arm64/sysroot/complete ## build/arm64/memtrace and its workloads, static; needs lld
+	@$(MAKE) --no-print-directory $(ARM64) programs
+
+build/arm64/sysroot/complete: packaging/sysroot packaging/packages
+	rm -rf $(@D)
+	packaging/sysroot arm64 $(@D)
+	touch $@
 
 # ---- installing ----
 
@@ -117,7 +140,8 @@ WORKLOADS := $(patsubst tests/workload/%.c,$(BUILD)/tests/workload/%, \
 
 $(BUILD)/tests/workload/%: tests/workload/%.c tests/workload/workload.c tests/workload/workload.h
 	@mkdir -p $(@D)
-	$(COMPILE) -MF $(BUILD)/tests/$*.d -o $@ tests/workload/workload.c $< -pthread
+	$(COMPILE) -MF $(BUILD)/tests/$*.d -o $@ tests/workload/workload.c $< \
+		$(LDFLAGS) -pthread
 
 # A program for each file of tests/unit, of the pure stations and the options: no libbpf.
 UNITS := $(patsubst %.c,$(BUILD)/%,$(filter-out tests/unit/sample.c,$(wildcard tests/unit/*.c)))
@@ -145,6 +169,7 @@ $(BUILD)/tests/fuzz/reports: $(FUZZED) $(wildcard user/*/*.h)
 .PHONY: tests workloads units units-asan golden-tools fuzzer lint unit asan golden fuzz
 tests: workloads units units-asan golden-tools fuzzer ## build the tests, too
 workloads: all $(WORKLOADS)
+programs: $(BUILD)/memtrace $(WORKLOADS)
 units: $(UNITS)
 golden-tools: $(BUILD)/memtrace $(BUILD)/tests/golden/pack
 fuzzer: golden-tools $(BUILD)/tests/fuzz/reports
@@ -188,4 +213,4 @@ bench: ## what it costs, as tables of the README (needs root); ROUNDS=1 for a qu
 clean: ## remove everything built
 	rm -rf build
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -name '*.d' -type f 2>/dev/null)
