@@ -3,17 +3,14 @@
  * Is there a capture that breaks a report?  libFuzzer's bytes are taken as a file, and as the
  * message in a file whose frame is right: what a checksum would keep from being looked at.
  */
-#include "user/report/report.h"
+#include "tests/fuzz/check.h"
 #include "user/snapshot/file.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define HEADER 24
 #define BLOCK_MOST (128 << 10)
-
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count);
 
 static void put(uint8_t **at, const void *bytes, size_t count)
 {
@@ -42,77 +39,6 @@ static uint8_t *wrap(const uint8_t *message, size_t count, size_t *file_bytes)
 	return file;
 }
 
-/* ---- what any report has to be ---- */
-
-static char *write_report(const struct model *model, const char *format,
-			  const struct report_options *options)
-{
-	char *text = NULL;
-	size_t bytes = 0;
-	FILE *out = open_memstream(&text, &bytes);
-	struct error *error = report_find(format)->write(model, options, out);
-
-	fclose(out);
-	if (error || strlen(text) != bytes)
-		abort();
-	return text;
-}
-
-/* Nothing in it steers a terminal. */
-static void check_text(const struct model *model, const struct report_options *options)
-{
-	char *text = write_report(model, "text", options);
-
-	for (const char *at = text; *at; at++) {
-		unsigned char byte = *at, next = at[1];
-
-		if ((byte < ' ' && byte != '\n') || byte == 0x7f || (byte == 0xc2 && next < 0xa0))
-			abort();
-	}
-	free(text);
-}
-
-/* A reader takes it. */
-static void check_json(const struct model *model, const struct report_options *options)
-{
-	char *text = write_report(model, "json", options);
-	json_t *document = json_loads(text, 0, NULL);
-
-	if (!json_is_object(document))
-		abort();
-	json_decref(document);
-	free(text);
-}
-
-/* Each line is a comment or a series with a value, the last one the mark of the end. */
-static void check_metrics(const struct model *model, const struct report_options *options)
-{
-	char *text = write_report(model, "openmetrics", options), *next;
-
-	for (char *line = text; *line; line = next + 1) {
-		next = strchr(line, '\n');
-		if (!next || (strncmp(line, "# ", 2) != 0 && strncmp(line, "memtrace_", 9) != 0))
-			abort();
-		if (!next[1] && strcmp(line, "# EOF\n") != 0)
-			abort();
-	}
-	free(text);
-}
-
-static void report(const Mt__Capture *capture)
-{
-	static const struct report_options narrow = { .width = 60, .limit = 3, .details = true };
-	static const struct report_options wide = { .unicode = true, .width = 200, .limit = 1000 };
-	struct model model;
-
-	model_build(&model, capture);
-	check_text(&model, &narrow);
-	check_text(&model, &wide);
-	check_json(&model, &narrow);
-	check_metrics(&model, &narrow);
-	model_free(&model);
-}
-
 static void take(const uint8_t *bytes, size_t count)
 {
 	Mt__Capture *capture = NULL;
@@ -121,7 +47,7 @@ static void take(const uint8_t *bytes, size_t count)
 	if (!error != !!capture)
 		abort();
 	if (capture)
-		report(capture);
+		check_reports(capture);
 	capture_free(capture);
 	error_free(error);
 }

@@ -4,10 +4,10 @@
 
 #include "user/base/cleanup.h"
 #include "user/base/memory.h"
+#include "user/collect/proc.h"
 #include "user/collect/self.h"
 
 #include <fts.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,21 +15,12 @@
 
 /* ---- the hierarchy ---- */
 
-/* Where the hierarchy with the memory controller is mounted: the last of its kind. */
+/* Where the hierarchy with the memory controller is mounted. */
 static char *find_hierarchy(bool version_1)
 {
 	cleanup_fclose FILE *file = fopen("/proc/self/mounts", "re");
-	const char *wanted = version_1 ? "cgroup" : "cgroup2";
-	char line[8192], where[PATH_MAX], type[64], how[1024], *found = NULL;
 
-	while (file && fgets(line, sizeof(line), file)) {
-		if (sscanf(line, "%*s %4095s %63s %1023s", where, type, how) != 3 ||
-		    strcmp(type, wanted) || (version_1 && !strstr(how, "memory")))
-			continue;
-		free(found);
-		found = memory_copy(where, strlen(where));
-	}
-	return found;
+	return proc_find_hierarchy(file, version_1);
 }
 
 static char *join(const char *root, const char *path)
@@ -97,9 +88,9 @@ static struct error *members_of(const char *directory,
 {
 	cleanup_free char *path = join(directory, "cgroup.procs");
 	cleanup_fclose FILE *file = fopen(path, "re");
-	int pid;
+	pid_t pid;
 
-	while (file && fscanf(file, "%d", &pid) == 1) {
+	while (proc_next_pid(file, &pid)) {
 		if (pid > 0) /* 0: not of our pid namespace */
 			TRY(each(context, pid));
 	}
@@ -179,20 +170,6 @@ static void add(struct cgroup_names *names, uint64_t id, const char *path)
 	*name = (struct cgroup_name){ id, memory_copy(path, strlen(path)) };
 }
 
-/* In a line such as 4:memory:/path, or 0::/path: the path, if it is the line that counts. */
-static const char *path_in(char *line, bool version_1)
-{
-	char *controllers = strchr(line, ':'), *path;
-
-	path = controllers ? strchr(controllers + 1, ':') : NULL;
-	if (!path)
-		return NULL;
-	*path++ = 0;
-	controllers++;
-	path[strcspn(path, "\n")] = 0;
-	return (version_1 ? strstr(controllers, "memory") != NULL : !*controllers) ? path : NULL;
-}
-
 /* The process may just have moved: a name is that of the id if the directory says so. */
 static bool is_right(const struct cgroup_names *names, uint64_t id, const char *path)
 {
@@ -205,18 +182,16 @@ static bool is_right(const struct cgroup_names *names, uint64_t id, const char *
 void cgroup_learn(struct cgroup_names *names, uint64_t id, pid_t pid)
 {
 	cleanup_fclose FILE *file = NULL;
-	char line[PATH_MAX + 256];
+	cleanup_free char *path = NULL;
+	char name[32];
 
 	if (!id || known(names, id))
 		return;
-	snprintf(line, sizeof(line), "/proc/%d/cgroup", pid);
-	file = fopen(line, "re");
-	while (file && fgets(line, sizeof(line), file)) {
-		const char *path = path_in(line, names->version_1);
-
-		if (path && is_right(names, id, path))
-			add(names, id, path);
-	}
+	snprintf(name, sizeof(name), "/proc/%d/cgroup", pid);
+	file = fopen(name, "re");
+	path = proc_find_cgroup(file, names->version_1);
+	if (path && is_right(names, id, path))
+		add(names, id, path);
 }
 
 static void search(struct cgroup_names *names)

@@ -4,6 +4,7 @@
 
 #include "user/base/cleanup.h"
 #include "user/base/memory.h"
+#include "user/collect/proc.h"
 #include "user/collect/self.h"
 
 #include <errno.h>
@@ -33,24 +34,19 @@ static ssize_t read_file(int directory, const char *name, char *out, size_t room
 	return bytes;
 }
 
-/* Does the pid still mean this process?  Field 22 of stat is its start, in clock ticks. */
+/* Does the pid still mean this process? */
 static bool is_same(int directory, const struct process *process)
 {
 	uint64_t tick_ns = 1000000000ULL / sysconf(_SC_CLK_TCK);
-	unsigned long long start = 0;
-	char stat[1024];
-	ssize_t bytes = read_file(directory, "stat", stat, sizeof(stat) - 1);
-	char *at;
+	struct proc_stat stat;
+	char text[1024];
+	ssize_t bytes = read_file(directory, "stat", text, sizeof(text) - 1);
 
 	if (bytes <= 0)
 		return false;
-	stat[bytes] = 0;
-	/* The name is in brackets and may hold brackets itself. */
-	at = strrchr(stat, ')');
-	if (!at || sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d "
-			  "%*d %*d %*d %*d %llu", &start) != 1)
-		return false;
-	return start == self_shown_boot_ns(process->start_boot_ns) / tick_ns;
+	text[bytes] = 0;
+	return proc_parse_stat(text, &stat) &&
+	       stat.start_ticks == self_shown_boot_ns(process->start_boot_ns) / tick_ns;
 }
 
 /* Replaces arguments; those that are cut end with a mark, and not within a character. */
@@ -221,14 +217,15 @@ static size_t count_arguments(const char *line, size_t bytes)
 
 void identity_exec(struct process *process, const struct mt_event_exec *event, size_t bytes)
 {
-	size_t argument_bytes = event->argument_bytes, path_bytes = event->path_bytes;
 	struct words *words;
 
-	if (bytes < sizeof(*event) || argument_bytes > MT_ARGUMENTS || path_bytes > MT_PATH_ROOM)
+	if (bytes < sizeof(*event) || event->argument_bytes > MT_ARGUMENTS ||
+	    event->path_bytes > MT_PATH_ROOM)
 		return;
 	words = renew_words(process, event->event.time_ns);
-	set_arguments(words, event->arguments, argument_bytes,
-		      count_arguments(event->arguments, argument_bytes) < event->argument_count);
-	set_path(words, event->path, path_bytes, event->path_whole);
+	set_arguments(words, event->arguments, event->argument_bytes,
+		      count_arguments(event->arguments, event->argument_bytes) <
+			      event->argument_count);
+	set_path(words, event->path, event->path_bytes, event->path_whole);
 	process->asked_ns = 0; /* /proc knows all of it, if it is asked in time */
 }

@@ -5,6 +5,7 @@
 #include "build/memtrace.skel.h"
 #include "user/base/cleanup.h"
 #include "user/collect/probe.h"
+#include "user/collect/proc.h"
 #include "user/collect/self.h"
 
 #include <bpf/bpf.h>
@@ -391,16 +392,13 @@ uint64_t kernel_losses(const struct kernel *kernel, enum mt_loss cause)
 
 static uint64_t map_bytes(int fd)
 {
-	char path[64], line[128];
 	cleanup_fclose FILE *file = NULL;
-	unsigned long long bytes = 0;
+	uint64_t bytes = 0;
+	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
 	file = fopen(path, "re");
-	while (file && fgets(line, sizeof(line), file)) {
-		if (sscanf(line, "memlock: %llu", &bytes) == 1)
-			break;
-	}
+	proc_find_number(file, "memlock", &bytes);
 	return bytes;
 }
 

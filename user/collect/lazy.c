@@ -5,6 +5,7 @@
 #include "bpf/abi.h"
 #include "user/base/cleanup.h"
 #include "user/base/memory.h"
+#include "user/collect/proc.h"
 
 #include <stdio.h>
 
@@ -21,8 +22,8 @@ void lazy_fill(Mt__Process *process)
 {
 	const Mt__Row *row = row_of(process, MT_OP_MADV_FREE);
 	cleanup_fclose FILE *file = NULL;
-	unsigned long long kib;
-	char line[256];
+	char path[64];
+	uint64_t kib;
 
 	if (!row)
 		return;
@@ -32,13 +33,10 @@ void lazy_fill(Mt__Process *process)
 	process->lazy_free->marked_bytes = row->requested_bytes;
 	if (process->ended)
 		return;
-	snprintf(line, sizeof(line), "/proc/%u/smaps_rollup", process->pid);
-	file = fopen(line, "re");
-	while (file && fgets(line, sizeof(line), file)) {
-		if (sscanf(line, "LazyFree: %llu kB", &kib) != 1)
-			continue;
-		process->lazy_free->has_resident_bytes = 1;
-		process->lazy_free->resident_bytes = kib * 1024;
+	snprintf(path, sizeof(path), "/proc/%u/smaps_rollup", process->pid);
+	file = fopen(path, "re");
+	if (!proc_find_number(file, "LazyFree", &kib))
 		return;
-	}
+	process->lazy_free->has_resident_bytes = 1;
+	process->lazy_free->resident_bytes = kib * 1024;
 }

@@ -3,9 +3,9 @@
 #include "user/collect/self.h"
 
 #include "user/base/cleanup.h"
+#include "user/collect/proc.h"
 
 #include <stdio.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 
@@ -24,16 +24,9 @@ struct shifts {
 static struct shifts read_shifts(void)
 {
 	cleanup_fclose FILE *file = fopen("/proc/self/timens_offsets", "re");
-	struct shifts shifts = { 0 };
-	long long seconds, ns;
-	char clock[16];
+	struct shifts shifts;
 
-	while (file && fscanf(file, "%15s %lld %lld", clock, &seconds, &ns) == 3) {
-		if (!strcmp(clock, "monotonic"))
-			shifts.monotonic_ns = seconds * 1000000000LL + ns;
-		if (!strcmp(clock, "boottime"))
-			shifts.boot_ns = seconds * 1000000000LL + ns;
-	}
+	proc_read_offsets(file, &shifts.monotonic_ns, &shifts.boot_ns);
 	return shifts;
 }
 
@@ -77,30 +70,18 @@ uint64_t self_shown_boot_ns(uint64_t boot_ns)
 uint64_t self_resident_bytes(void)
 {
 	cleanup_fclose FILE *file = fopen("/proc/self/status", "re");
-	unsigned long long kib = 0;
-	char line[256];
+	uint64_t kib = 0;
 
-	while (file && fgets(line, sizeof(line), file)) {
-		if (sscanf(line, "VmRSS: %llu kB", &kib) == 1)
-			break;
-	}
+	proc_find_number(file, "VmRSS", &kib);
 	return kib * 1024;
 }
 
 bool self_memory_cgroup_v1(void)
 {
 	cleanup_fclose FILE *file = fopen("/proc/self/cgroup", "re");
-	char line[4352];
+	cleanup_free char *path = proc_find_cgroup(file, true);
 
-	/* 4:memory:/path; version 2 has an empty list, 0::/path */
-	while (file && fgets(line, sizeof(line), file)) {
-		const char *list = strchr(line, ':'), *end = list ? strchr(list + 1, ':') : NULL;
-		const char *found = list ? strstr(list, "memory") : NULL;
-
-		if (end && found && found < end)
-			return true;
-	}
-	return false;
+	return path != NULL;
 }
 
 void self_raise_files(void)

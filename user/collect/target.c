@@ -4,23 +4,17 @@
 
 #include "user/base/cleanup.h"
 #include "user/base/memory.h"
+#include "user/collect/proc.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
 
 #define PF_KTHREAD 0x00200000
-
-struct status {
-	char state;
-	unsigned int flags;
-	int threads;
-};
 
 static struct error *no_process(pid_t pid)
 {
@@ -29,9 +23,9 @@ static struct error *no_process(pid_t pid)
 
 /* False where /proc does not show it: it is gone, or of another user (hidepid), or there is
  * no /proc at all. */
-static bool read_status(pid_t pid, struct status *status)
+static bool read_stat(pid_t pid, struct proc_stat *stat)
 {
-	char path[64], text[1024], *at;
+	char path[64], text[1024];
 	cleanup_close int fd = -1;
 	ssize_t bytes;
 
@@ -41,26 +35,19 @@ static bool read_status(pid_t pid, struct status *status)
 	if (bytes <= 0)
 		return false;
 	text[bytes] = 0;
-	/* The name is in brackets and may hold anything, brackets and newlines, too. */
-	at = strrchr(text, ')');
-	return at && sscanf(at + 1, " %c %*d %*d %*d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d "
-			    "%*d %*d %d", &status->state, &status->flags, &status->threads) == 3;
+	return proc_parse_stat(text, stat);
 }
 
 /* The process that a thread is of, 0 if that is not to be seen. */
 static pid_t process_of(pid_t thread)
 {
-	char path[64], line[256];
 	cleanup_fclose FILE *file = NULL;
-	int tgid = 0;
+	uint64_t tgid = 0;
+	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/%d/status", thread);
 	file = fopen(path, "re");
-	/* A newline in the name is written as \n there: a line begins with what it is. */
-	while (file && fgets(line, sizeof(line), file)) {
-		if (sscanf(line, "Tgid: %d", &tgid) == 1)
-			break;
-	}
+	proc_find_number(file, "Tgid", &tgid);
 	return tgid;
 }
 
@@ -79,22 +66,22 @@ static struct error *why_not_opened(pid_t pid, int number)
 }
 
 /* A main thread that has ended is a zombie as long as others go on: they are the process. */
-static bool is_zombie(const struct status *status)
+static bool is_zombie(const struct proc_stat *stat)
 {
-	return (status->state == 'Z' || status->state == 'X') && status->threads <= 1;
+	return (stat->state == 'Z' || stat->state == 'X') && stat->threads <= 1;
 }
 
 /* What /proc does not show is found out when it is followed. */
 static struct error *check_status(pid_t pid)
 {
-	struct status status;
+	struct proc_stat stat;
 
-	if (!read_status(pid, &status))
+	if (!read_stat(pid, &stat))
 		return NULL;
-	if (status.flags & PF_KTHREAD)
+	if (stat.flags & PF_KTHREAD)
 		return error_new(0, "%d is a kernel thread: it has no memory of its own to follow",
 				 pid);
-	if (is_zombie(&status))
+	if (is_zombie(&stat))
 		return error_new(0, "process %d has ended already (a zombie): nothing is left of "
 				    "its memory", pid);
 	return NULL;
@@ -191,7 +178,7 @@ bool target_all(void (*each)(void *context, pid_t pid), void *context)
 
 bool target_has_memory(pid_t pid)
 {
-	struct status status;
+	struct proc_stat stat;
 
-	return read_status(pid, &status) && !(status.flags & PF_KTHREAD) && !is_zombie(&status);
+	return read_stat(pid, &stat) && !(stat.flags & PF_KTHREAD) && !is_zombie(&stat);
 }
