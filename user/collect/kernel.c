@@ -7,6 +7,7 @@
 #include "user/collect/probe.h"
 #include "user/collect/proc.h"
 #include "user/collect/self.h"
+#include "user/collect/sizes.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -20,8 +21,6 @@
 
 #define FOLLOW_TRIES 50
 #define FOLLOW_PAUSE_NS 1000000
-#define SLOTS_LEAST 1024
-#define BLOCKS_A_BOOK 4	      /* histograms of a process; those that calls need included */
 
 /* libbpf hands its words to a function without a context. */
 static void (*say_libbpf)(const char *text);
@@ -38,31 +37,6 @@ static int print_libbpf(enum libbpf_print_level level, const char *format, va_li
 
 /* ---- sizes ---- */
 
-static __u32 processes_alive(void)
-{
-	cleanup_closedir DIR *proc = opendir("/proc");
-	const struct dirent *entry;
-	__u32 count = 0;
-
-	while (proc && (entry = readdir(proc)))
-		count += entry->d_name[0] >= '1' && entry->d_name[0] <= '9';
-	return count;
-}
-
-static void choose_sizes(struct kernel *kernel, const struct kernel_options *options)
-{
-	__u32 alive = options->follow_all || options->cgroup_id ? processes_alive() :
-								   options->targets;
-
-	kernel->slots = SLOTS_LEAST + alive + alive / 4;
-	/* Most processes of a machine move nothing: they need no book. */
-	kernel->book_count = SLOTS_LEAST + alive / 2;
-	kernel->blocks = MT_BLOCKS_SHARED +
-			 kernel->book_count * (options->calls ? BLOCKS_A_BOOK : 1);
-	kernel->calls = options->calls;
-	kernel->page_bytes = sysconf(_SC_PAGESIZE);
-}
-
 static struct error *count_cpus(struct kernel *kernel)
 {
 	int cpus = libbpf_num_possible_cpus();
@@ -78,26 +52,42 @@ static struct error *count_cpus(struct kernel *kernel)
 	return NULL;
 }
 
-static void set_sizes(struct kernel *kernel)
+static void set_sizes(struct kernel *kernel, const struct sizes *sizes)
 {
 	struct memtrace_bpf *skeleton = kernel->skeleton;
 	const struct {
 		struct bpf_map *map;
 		__u32 entries;
-	} sizes[] = {
-		{ skeleton->maps.slot_of_mm, kernel->slots },
-		{ skeleton->maps.spaces, kernel->slots },
-		{ skeleton->maps.books, kernel->book_count },
-		{ skeleton->maps.lanes, kernel->slots * kernel->cpus },
-		{ skeleton->maps.hists, kernel->blocks },
-		{ skeleton->maps.free_slots, kernel->slots },
-		{ skeleton->maps.free_books, kernel->book_count },
-		{ skeleton->maps.free_blocks, kernel->blocks },
-		{ skeleton->maps.mappings, kernel->calls ? MT_MAPPINGS : 1 },
+	} entries[] = {
+		{ skeleton->maps.slot_of_mm, sizes->slots },
+		{ skeleton->maps.spaces, sizes->slots },
+		{ skeleton->maps.books, sizes->books },
+		{ skeleton->maps.lanes, sizes->slots * kernel->cpus },
+		{ skeleton->maps.hists, sizes->blocks },
+		{ skeleton->maps.free_slots, sizes->slots },
+		{ skeleton->maps.free_books, sizes->books },
+		{ skeleton->maps.free_blocks, sizes->blocks },
+		{ skeleton->maps.mappings, sizes->mappings },
+		{ skeleton->maps.events, sizes->ring_bytes },
 	};
 
-	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
-		bpf_map__set_max_entries(sizes[i].map, sizes[i].entries);
+	for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++)
+		bpf_map__set_max_entries(entries[i].map, entries[i].entries);
+}
+
+static struct error *choose_sizes(struct kernel *kernel, const struct kernel_options *options)
+{
+	struct sizes sizes;
+
+	TRY(sizes_choose(&sizes, options->targets, options->follow_all || options->cgroup_id,
+			 options->calls));
+	kernel->slots = sizes.slots;
+	kernel->book_count = sizes.books;
+	kernel->blocks = sizes.blocks;
+	kernel->calls = options->calls;
+	kernel->page_bytes = sysconf(_SC_PAGESIZE);
+	set_sizes(kernel, &sizes);
+	return NULL;
 }
 
 /* ---- loading ---- */
@@ -202,10 +192,9 @@ struct error *kernel_load(struct kernel *kernel, const struct kernel_options *op
 	if (!kernel->skeleton)
 		return error_new(errno, "cannot open the kernel side");
 	TRY(count_cpus(kernel));
-	choose_sizes(kernel, options);
+	TRY(choose_sizes(kernel, options));
 	kernel->faults_by_perf = !probe_fault_events();
 	configure(kernel, options);
-	set_sizes(kernel);
 	choose_programs(kernel, options);
 	if (memtrace_bpf__load(kernel->skeleton))
 		return probe_why_not_loaded(errno);
