@@ -185,6 +185,17 @@ def test_file_without_end():
     refused("report", "/dev/zero", says=["/dev/zero"], preexec_fn=limited)
 
 
+def test_small_file_that_unpacks_to_much(tmp_path):
+    """A run of Z is names of operations for the message, and one block of its file each 128 KiB."""
+    blocks, block_bytes = 1600, 128 << 10
+    head = struct.pack("<8sIIQ", b"MEMTRACE", 1, 0, blocks * block_bytes)
+    frame = b"\x28\xb5\x2f\xfd\xe0" + struct.pack("<Q", blocks * block_bytes)
+    run = struct.pack("<I", block_bytes << 3 | 2)[:3] + b"Z"
+    last = struct.pack("<I", block_bytes << 3 | 3)[:3] + b"Z"
+    path = write(tmp_path, head + frame + run * (blocks - 1) + last)
+    refused("report", path, says=["would take more than 16.0 MiB of memory"], preexec_fn=limited)
+
+
 def test_report_does_not_touch_what_was_there_when_it_fails(tmp_path):
     old = tmp_path / "old report"
     old.write_text("old")

@@ -165,6 +165,50 @@ static void histograms(void **state)
 	check_histogram(&sample.histograms[1], "a histogram is invalid");
 }
 
+/* ---- more than a process can have ---- */
+
+static void texts_that_are_too_long(void **state)
+{
+	static uint8_t text[65537];
+	static ProtobufCBinaryData arguments[3];
+	Mt__Process *process = &sample.processes[0].process;
+	ProtobufCBinaryData *const places[] = { &process->command, &process->executable,
+						&process->cgroup };
+
+	(void)state;
+	for (size_t i = 0; i < LENGTH(places); i++) {
+		ProtobufCBinaryData before = *places[i];
+
+		*places[i] = (ProtobufCBinaryData){ sizeof(text), text };
+		assert_refused("a text is longer than any process has");
+		places[i]->len--;
+		assert_taken();
+		*places[i] = before;
+	}
+	process->arguments = arguments;
+	process->n_arguments = LENGTH(arguments);
+	for (size_t i = 0; i < LENGTH(arguments); i++)
+		arguments[i] = (ProtobufCBinaryData){ sizeof(text) / 3, text };
+	assert_refused("a text is longer than any process has");
+	process->n_arguments = 2;
+	assert_taken();
+}
+
+static void rows_that_are_too_many(void **state)
+{
+	static Mt__Row *rows[65537];
+	Mt__Process *process = &sample.processes[0].process;
+
+	(void)state;
+	for (size_t i = 0; i < LENGTH(rows); i++)
+		rows[i] = &sample.processes[0].rows[0];
+	process->rows = rows;
+	process->n_rows = LENGTH(rows);
+	assert_refused("a row of a ledger is invalid");
+	process->n_rows--;
+	assert_taken();
+}
+
 /* ---- names that are our own ---- */
 
 static void names(void **state)
@@ -343,6 +387,8 @@ int main(void)
 		cmocka_unit_test_setup(operations_of_intervals, set_up),
 		cmocka_unit_test_setup(balance_sheets, set_up),
 		cmocka_unit_test_setup(rows_that_moved, set_up),
+		cmocka_unit_test_setup(texts_that_are_too_long, set_up),
+		cmocka_unit_test_setup(rows_that_are_too_many, set_up),
 		cmocka_unit_test_setup(histograms, set_up),
 		cmocka_unit_test_setup(names, set_up),
 		cmocka_unit_test_setup(more_names_than_there_are, set_up),

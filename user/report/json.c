@@ -218,17 +218,6 @@ static json_t *interval_process(const struct interval_process *from)
 			 rows(from->rows, from->row_count));
 }
 
-static json_t *interval(const struct interval_model *from)
-{
-	json_t *object = json_object(), *array = json_array();
-
-	for (size_t i = 0; i < from->process_count; i++)
-		json_array_append_new(array, interval_process(&from->processes[i]));
-	json_object_set_new(object, "at_ns", number(from->at_ns));
-	json_object_set_new(object, "processes", array);
-	return object;
-}
-
 /* Writes a value and drops it; false if it could not be written. */
 static bool put(FILE *out, json_t *value)
 {
@@ -256,6 +245,21 @@ static bool put_processes(const struct model *model, FILE *out)
 	return true;
 }
 
+static bool put_interval(const struct interval_model *interval, FILE *out)
+{
+	fputs("{\n\"at_ns\": ", out);
+	if (!put(out, number(interval->at_ns)))
+		return false;
+	fputs(",\n\"processes\": [", out);
+	for (size_t i = 0; i < interval->process_count; i++) {
+		fputs(i ? ",\n" : "\n", out);
+		if (!put(out, interval_process(&interval->processes[i])))
+			return false;
+	}
+	fputs("]\n}", out);
+	return true;
+}
+
 static bool put_intervals(const struct model *model, FILE *out)
 {
 	if (!model->interval_count)
@@ -263,7 +267,7 @@ static bool put_intervals(const struct model *model, FILE *out)
 	fputs(",\n\"intervals\": [", out);
 	for (size_t i = 0; i < model->interval_count; i++) {
 		fputs(i ? ",\n" : "\n", out);
-		if (!put(out, interval(&model->intervals[i])))
+		if (!put_interval(&model->intervals[i], out))
 			return false;
 	}
 	fputs("]", out);

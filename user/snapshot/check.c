@@ -6,6 +6,10 @@
 
 #define MOST_BUCKETS 64
 #define MOST_NAMES 256 /* of operations and of histograms: reports look through them */
+/* What a report has in memory at once, far more of it than a capture: those of one process. */
+#define MOST_ROWS 65536
+#define MOST_HISTOGRAMS 1024
+#define MOST_TEXT 65536 /* bytes; 8 KiB of arguments are kept at the most */
 
 /* Our own names: letters, digits and a few marks, whatever a damaged file makes of them. */
 static bool is_plain(const char *name)
@@ -47,6 +51,7 @@ static bool are_names(const Mt__Capture *capture)
 			return false;
 	}
 	return capture->n_operations <= MOST_NAMES && capture->n_histogram_names <= MOST_NAMES &&
+	       capture->n_features <= MOST_NAMES && capture->n_notes <= MOST_NAMES &&
 	       is_plain(capture->memtrace_version) && is_plain(capture->mode) &&
 	       is_plain(capture->host->kernel) && is_plain(capture->host->architecture) &&
 	       are_plain(capture->operations, capture->n_operations) &&
@@ -62,10 +67,11 @@ static bool are_rows(const Mt__Capture *capture, Mt__Row *const *rows, size_t co
 {
 	for (size_t i = 0; i < count; i++) {
 		if (rows[i]->operation >= capture->n_operations ||
-		    (rows[i]->n_moved && rows[i]->n_moved != BALANCES))
+		    (rows[i]->n_moved && rows[i]->n_moved != BALANCES) ||
+		    rows[i]->call.len > MOST_TEXT)
 			return false;
 	}
-	return true;
+	return count <= MOST_ROWS;
 }
 
 static bool are_histograms(const Mt__Capture *capture, Mt__Histogram *const *histograms,
@@ -80,7 +86,17 @@ static bool are_histograms(const Mt__Capture *capture, Mt__Histogram *const *his
 		    histogram->first + histogram->n_count > MOST_BUCKETS)
 			return false;
 	}
-	return true;
+	return count <= MOST_HISTOGRAMS;
+}
+
+static bool are_texts(const Mt__Process *process)
+{
+	size_t bytes = process->n_arguments;
+
+	for (size_t i = 0; i < process->n_arguments; i++)
+		bytes += process->arguments[i].len;
+	return bytes <= MOST_TEXT && process->command.len <= MOST_TEXT &&
+	       process->executable.len <= MOST_TEXT && process->cgroup.len <= MOST_TEXT;
 }
 
 static const char *process_wrong(const Mt__Capture *capture, const Mt__Process *process)
@@ -88,6 +104,8 @@ static const char *process_wrong(const Mt__Capture *capture, const Mt__Process *
 	if (!is_sheet(process->opening) || !is_sheet(process->kernel) ||
 	    !is_sheet(process->kernel_at_exit))
 		return "a balance sheet is incomplete";
+	if (!are_texts(process))
+		return "a text is longer than any process has";
 	if (!are_rows(capture, process->rows, process->n_rows))
 		return "a row of a ledger is invalid";
 	if (!are_histograms(capture, process->histograms, process->n_histograms))
@@ -100,7 +118,7 @@ static const char *interval_wrong(const Mt__Capture *capture, const Mt__Interval
 	for (size_t i = 0; i < interval->n_processes; i++) {
 		const Mt__ProcessInterval *process = interval->processes[i];
 
-		if (!is_sheet(process->closing) ||
+		if (!is_sheet(process->closing) || process->command.len > MOST_TEXT ||
 		    !are_rows(capture, process->rows, process->n_rows))
 			return "an interval is invalid";
 	}

@@ -4,6 +4,7 @@
 
 #include "user/base/cleanup.h"
 #include "user/base/memory.h"
+#include "user/base/text.h"
 #include "user/snapshot/check.h"
 
 #include <endian.h>
@@ -13,11 +14,13 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <zstd.h>
 
 #define MAGIC "MEMTRACE"
 #define MOST_BYTES (1ULL << 30) /* of a file, of what it unpacks to, of the structs made of it */
+#define MEMORY_SHARE 16 /* each of these, and what a report makes of them, has to find room */
 
 struct header {
 	char magic[8];
@@ -174,9 +177,31 @@ struct error *capture_save(const Mt__Capture *capture, struct file *file)
 
 /* ---- loading ---- */
 
+/* Whoever made the file does not say how much memory is used up for it: on a small machine, or
+ * where little is allowed, less is taken. */
+static size_t most_bytes(void)
+{
+	uint64_t memory = (uint64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
+	struct rlimit allowed;
+
+	if (!getrlimit(RLIMIT_AS, &allowed) && allowed.rlim_cur < memory)
+		memory = allowed.rlim_cur;
+	return memory / MEMORY_SHARE < MOST_BYTES ? memory / MEMORY_SHARE : MOST_BYTES;
+}
+
+static struct error *too_large(const char *name)
+{
+	char most[24];
+
+	return error_new(0, "%s would take more than %s of memory to be read: memtrace takes no "
+			    "larger capture here", name,
+			 text_bytes(most, sizeof(most), (int64_t)most_bytes(), 0));
+}
+
 /* Message structs cost far more than their bytes in the file: what they may take is limited. */
 struct budget {
 	size_t left;
+	bool exceeded;
 };
 
 static void *budget_alloc(void *data, size_t bytes)
@@ -184,7 +209,8 @@ static void *budget_alloc(void *data, size_t bytes)
 	struct budget *budget = data;
 
 	/* malloc's own share counts, too */
-	if (bytes + 32 > budget->left)
+	budget->exceeded |= bytes + 32 > budget->left;
+	if (budget->exceeded)
 		return NULL;
 	budget->left -= bytes + 32;
 	return malloc(bytes);
@@ -212,13 +238,14 @@ static struct error *damaged(const char *name, const char *how)
 static struct error *unpack(const void *message, size_t bytes, const char *name,
 			    Mt__Capture **capture)
 {
-	struct budget budget = { MOST_BYTES };
+	struct budget budget = { .left = most_bytes() };
 	ProtobufCAllocator allocator = { budget_alloc, budget_free, &budget };
 	Mt__Capture *made = mt__capture__unpack(&allocator, bytes, message);
 	const char *wrong;
 
 	if (!made)
-		return damaged(name, "its message cannot be read");
+		return budget.exceeded ? too_large(name) :
+					 damaged(name, "its message cannot be read");
 	wrong = capture_wrong(made);
 	if (wrong) {
 		capture_free(made);
@@ -247,8 +274,10 @@ struct error *capture_parse(const void *bytes, size_t count, const char *name,
 	count -= sizeof(header);
 	if (header.unused)
 		return damaged(name, "its header says what no memtrace writes");
-	if (size > MOST_BYTES || ZSTD_getFrameContentSize(frame, count) != size)
+	if (ZSTD_getFrameContentSize(frame, count) != size)
 		return damaged(name, "its size is not what it says");
+	if (size > most_bytes())
+		return too_large(name);
 	message = malloc(size + 1);
 	if (!message)
 		return error_new(ENOMEM, "cannot load %s", name);
@@ -259,6 +288,7 @@ struct error *capture_parse(const void *bytes, size_t count, const char *name,
 
 static struct error *read_all(int fd, const char *path, void **out, size_t *out_bytes)
 {
+	const size_t most = most_bytes();
 	size_t bytes = 0, room = 1 << 16;
 	cleanup_free char *buffer = memory_new(room, 1);
 
@@ -272,7 +302,7 @@ static struct error *read_all(int fd, const char *path, void **out, size_t *out_
 		if (!got)
 			break;
 		bytes += got;
-		if (bytes > MOST_BYTES)
+		if (bytes > most)
 			return error_new(0, "%s is too large to be a memtrace capture", path);
 		if (bytes == room) {
 			char *larger = realloc(buffer, room *= 2);
