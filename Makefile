@@ -157,22 +157,26 @@ $(UNITS): %: %.o $(UNIT_OBJECTS)
 $(BUILD)/tests/golden/pack: %: %.o $(PURE_OBJECTS)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(REPORT_LIBRARIES)
 
-# All of it instrumented: libFuzzer looks for new ways through what is compiled here.
-FUZZED := tests/fuzz/reports.c $(PURE_SOURCES) build/capture.pb-c.c
+# All but the commands, instrumented: libFuzzer looks for new ways through what is compiled here.
+FUZZERS := $(patsubst tests/fuzz/%.c,%,$(filter-out tests/fuzz/check.c,$(wildcard tests/fuzz/*.c)))
+FUZZ_OBJECTS := $(BUILD)/tests/fuzz/check.o $(BUILD)/user/cli/options.o \
+	$(filter $(BUILD)/user/collect/%,$(OBJECTS)) $(PURE_OBJECTS)
+FUZZ_FLAGS := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
 
-$(BUILD)/tests/fuzz/reports: $(FUZZED) $(wildcard user/*/*.h)
-	@mkdir -p $(@D)
-	$(CLANG) -std=gnu11 -O1 -g -D_GNU_SOURCE -I. -Wno-gnu-variable-sized-type-not-at-end \
-		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ $(FUZZED) \
-		$(REPORT_LIBRARIES)
+$(FUZZERS:%=$(BUILD)/tests/fuzz/%): %: %.o $(FUZZ_OBJECTS)
+	$(CC) $(CFLAGS) -fsanitize=fuzzer -o $@ $^ $(COLLECT_LIBRARIES) $(REPORT_LIBRARIES)
 
-.PHONY: tests workloads units units-asan golden-tools fuzzer lint unit asan golden fuzz
-tests: workloads units units-asan golden-tools fuzzer ## build the tests, too
+.PHONY: tests workloads units units-asan golden-tools fuzzers lint unit asan golden fuzz
+tests: workloads units units-asan golden-tools fuzzers ## build the tests, too
 workloads: all $(WORKLOADS)
 programs: $(BUILD)/memtrace $(WORKLOADS)
 units: $(UNITS)
 golden-tools: $(BUILD)/memtrace $(BUILD)/tests/golden/pack
-fuzzer: golden-tools $(BUILD)/tests/fuzz/reports
+
+fuzzers: golden-tools $(GENERATED)
+	@$(MAKE) --no-print-directory BUILD=build/fuzz CC="$(CLANG)" \
+		CFLAGS="$(FUZZ_FLAGS) -fsanitize=fuzzer-no-link" \
+		CHECKS=-Wno-gnu-variable-sized-type-not-at-end $(FUZZERS:%=build/fuzz/tests/fuzz/%)
 
 units-asan: $(GENERATED)
 	@$(MAKE) --no-print-directory BUILD=build/asan CFLAGS="-O1 -g -fno-omit-frame-pointer \
@@ -190,8 +194,9 @@ asan: ## unit tests with AddressSanitizer, UndefinedBehaviorSanitizer, leaks
 golden: ## reports of captures made by hand; tests/golden/update rewrites them
 	@tests/run golden
 
-fuzz: fuzzer ## look for captures that break a report, until Ctrl-C
-	tests/fuzz/run
+SECONDS_EACH ?= 60
+fuzz: fuzzers ## look for hostile input that breaks something; SECONDS_EACH=1800 for a long time
+	tests/fuzz/run $(SECONDS_EACH)
 
 # ---- benchmarks ----
 

@@ -8,7 +8,7 @@ import re
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-SKIPPED = {".git", "build", "__pycache__", ".pytest_cache"}
+SKIPPED = {".git", "build", "corpus", "__pycache__", ".pytest_cache"}
 C = (".c", ".h")
 
 

@@ -276,7 +276,7 @@ static struct error *parse_rows(struct options *options, int count, char **words
 	int found;
 
 	list_rows(longs, shorts + 2);
-	optind = 1;
+	optind = 0; /* and forgets the words of a call before */
 	opterr = 0;
 	while ((found = getopt_long(count, words, shorts, longs, NULL)) != -1) {
 		const struct option_row *row = row_of(found);

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What does any report have to be, whatever it is made of?  See check.h. */
+#include "tests/fuzz/check.h"
+
+#include "user/report/report.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+static char *write_report(const struct model *model, const char *format,
+			  const struct report_options *options)
+{
+	char *text = NULL;
+	size_t bytes = 0;
+	FILE *out = open_memstream(&text, &bytes);
+	struct error *error = report_find(format)->write(model, options, out);
+
+	fclose(out);
+	if (error || strlen(text) != bytes)
+		abort();
+	return text;
+}
+
+/* Nothing in it steers a terminal. */
+static void check_text(const struct model *model, const struct report_options *options)
+{
+	char *text = write_report(model, "text", options);
+
+	for (const char *at = text; *at; at++) {
+		unsigned char byte = *at, next = at[1];
+
+		if ((byte < ' ' && byte != '\n') || byte == 0x7f || (byte == 0xc2 && next < 0xa0))
+			abort();
+	}
+	free(text);
+}
+
+/* A reader takes it. */
+static void check_json(const struct model *model, const struct report_options *options)
+{
+	char *text = write_report(model, "json", options);
+	json_t *document = json_loads(text, 0, NULL);
+
+	if (!json_is_object(document))
+		abort();
+	json_decref(document);
+	free(text);
+}
+
+/* Each line is a comment or a series with a value, the last one the mark of the end. */
+static void check_metrics(const struct model *model, const struct report_options *options)
+{
+	char *text = write_report(model, "openmetrics", options), *next;
+
+	for (char *line = text; *line; line = next + 1) {
+		next = strchr(line, '\n');
+		if (!next || (strncmp(line, "# ", 2) != 0 && strncmp(line, "memtrace_", 9) != 0))
+			abort();
+		if (!next[1] && strcmp(line, "# EOF\n") != 0)
+			abort();
+	}
+	free(text);
+}
+
+void check_reports(const Mt__Capture *capture)
+{
+	static const struct report_options narrow = { .width = 60, .limit = 3, .details = true };
+	static const struct report_options wide = { .unicode = true, .width = 200, .limit = 1000 };
+	struct model model;
+
+	model_build(&model, capture);
+	check_text(&model, &narrow);
+	check_text(&model, &wide);
+	check_json(&model, &narrow);
+	check_metrics(&model, &narrow);
+	model_free(&model);
+}
