@@ -29,7 +29,7 @@ PURE_SOURCES := $(foreach folder,$(PURE),$(wildcard user/$(folder)/*.c))
 PURE_OBJECTS := $(PURE_SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/capture.pb-c.o
 SOURCES := $(filter-out user/cli/generate.c,$(wildcard user/collect/*.c user/cli/*.c))
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
-GENERATED := $(SIDE)/memtrace.skel.h build/capture.pb-c.h
+GENERATED := $(SIDE)/memtrace.skel.h $(SIDE)/old.skel.h build/capture.pb-c.h
 
 .PHONY: all help clean
 all: $(BUILD)/memtrace $(BUILD)/memtrace.8 $(BUILD)/memtrace.bash ## build the program (default)
@@ -40,9 +40,11 @@ help: ## this map
 
 # ---- the kernel side ----
 
-$(SIDE)/memtrace.bpf.o: bpf/memtrace.bpf.c
+# Twice: the verifiers of old kernels refuse what new ones are given (bpf/compat.bpf.h).
+$(SIDE)/memtrace.bpf.o $(SIDE)/old.bpf.o: bpf/memtrace.bpf.c
+$(SIDE)/old.bpf.o: BPF_FLAGS += -DMEMTRACE_OLD
 build/tests/bench/empty.bpf.o: tests/bench/empty.bpf.c
-$(SIDE)/memtrace.bpf.o build/tests/bench/empty.bpf.o:
+$(SIDE)/memtrace.bpf.o $(SIDE)/old.bpf.o build/tests/bench/empty.bpf.o:
 	@mkdir -p $(@D)
 	$(CLANG) $(BPF_FLAGS) -MMD -MP -c $< -o $@
 

@@ -184,7 +184,7 @@ struct mt_space {
 	__u32 hist[MT_HISTOGRAMS]; /* block of the pool, 0: none yet */
 	__u32 forked_by; /* whose copy it is, where it was born so */
 	__u32 left;	 /* a guest has left it by exec since at_exit was filled */
-	__u32 unused;
+	__u32 stack_pages; /* mm_struct.stack_vm as last seen, in the object for old kernels */
 };
 _Static_assert(sizeof(struct mt_space) <= 576, "mt_space");
 
@@ -209,7 +209,8 @@ _Static_assert(sizeof(struct mt_cpu) == 64, "mt_cpu");
 struct mt_hot {
 	__u32 generation; /* bumped when a slot opens or closes */
 	__u32 preemptible_locks; /* as in the configuration */
-	__u32 unused[14];
+	__u32 registers; /* how far up the kernel stack, where the kernel does not say */
+	__u32 unused[13];
 	struct mt_cpu cpu[MT_CPUS];
 };
 _Static_assert(sizeof(struct mt_hot) == 64 + MT_CPUS * sizeof(struct mt_cpu), "mt_hot");

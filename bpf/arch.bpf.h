@@ -17,9 +17,14 @@ struct call {
 
 #define CALL_WITHOUT_NAME 0xfffe /* of 32 bits: user/collect/call.c */
 
+/* 5.15 (dd6e10fbd9fb) gave them away.  They lie at the very end of the kernel stack. */
 static __always_inline struct pt_regs *user_registers(struct task_struct *task)
 {
+#ifdef MEMTRACE_OLD
+	return (struct pt_regs *)((__u64)GET(task, stack) + hot.registers);
+#else
 	return (struct pt_regs *)bpf_task_pt_regs(task);
+#endif
 }
 
 #if defined(__TARGET_ARCH_x86)
@@ -49,6 +54,7 @@ enum {
 	NR_REMAP_FILE_PAGES = 216,
 	NR_OPENAT = 257,
 	NR_FALLOCATE = 285,
+	NR_BPF = 321,
 	NR_EXECVEAT = 322,
 	NR_MLOCK2 = 325,
 	NR_IO_URING_ENTER = 426,
@@ -83,7 +89,7 @@ static __always_inline __s64 load_call_number(__u64 address)
 
 static __always_inline __s64 call_number(struct pt_regs *regs)
 {
-	return (__s64)regs->orig_ax;
+	return (__s64)GET(regs, orig_ax);
 }
 
 /* Of an event of perf: was it user mode that was interrupted? */
@@ -95,7 +101,7 @@ static __always_inline bool is_from_user(const struct event_registers *regs)
 /* A 32-bit call has numbers of its own: only those that matter are translated. */
 static __always_inline __s64 native_number(struct task_struct *task, __s64 number)
 {
-	if (number < 0 || !(task->thread_info.status & TS_COMPAT))
+	if (number < 0 || !(GET(task, thread_info.status) & TS_COMPAT))
 		return number;
 	switch (number) {
 	case 11:
@@ -121,8 +127,8 @@ static __always_inline struct call call_in(struct task_struct *task, struct pt_r
 {
 	struct call call = {
 		.number = native_number(task, call_number(regs)),
-		.argument = { regs->di, regs->si, regs->dx, regs->r10 },
-		.ip = regs->ip,
+		.argument = { GET(regs, di), GET(regs, si), GET(regs, dx), GET(regs, r10) },
+		.ip = GET(regs, ip),
 	};
 
 	return call;
@@ -151,6 +157,7 @@ enum {
 	NR_MUNLOCKALL = 231,
 	NR_MADVISE = 233,
 	NR_REMAP_FILE_PAGES = 234,
+	NR_BPF = 280,
 	NR_EXECVEAT = 281,
 	NR_MLOCK2 = 284,
 	NR_IO_URING_ENTER = 426,
@@ -196,7 +203,7 @@ static __always_inline __s64 load_call_number(__u64 address)
 
 static __always_inline __s64 call_number(struct pt_regs *regs)
 {
-	return regs->syscallno;
+	return GET(regs, syscallno);
 }
 
 /* Of an event of perf: was it user mode that was interrupted? */
@@ -208,7 +215,7 @@ static __always_inline bool is_from_user(const struct event_registers *regs)
 /* A 32-bit call has numbers of its own: only those that matter are translated. */
 static __always_inline __s64 native_number(struct task_struct *task, __s64 number)
 {
-	if (number < 0 || !(task->thread_info.flags & IS_32_BITS))
+	if (number < 0 || !(GET(task, thread_info.flags) & IS_32_BITS))
 		return number;
 	switch (number) {
 	case 2:
@@ -236,9 +243,9 @@ static __always_inline struct call call_in(struct task_struct *task, struct pt_r
 {
 	struct call call = {
 		.number = native_number(task, call_number(regs)),
-		.argument = { regs->orig_x0 & ((1ULL << TAG_SHIFT) - 1), regs->regs[1],
-			      regs->regs[2], regs->regs[3] },
-		.ip = regs->pc,
+		.argument = { GET(regs, orig_x0) & ((1ULL << TAG_SHIFT) - 1), GET(regs, regs[1]),
+			      GET(regs, regs[2]), GET(regs, regs[3]) },
+		.ip = GET(regs, pc),
 	};
 
 	return call;
@@ -247,6 +254,12 @@ static __always_inline struct call call_in(struct task_struct *task, struct pt_r
 #else
 #error "memtrace's kernel side knows x86-64 and arm64"
 #endif
+
+/* May it be, in 32 bits, a call that changes the size of the address space? */
+static __always_inline bool is_compat_number(__s64 number)
+{
+	return number == 45 || number == 90 || number == 91 || number == 163 || number == 192;
+}
 
 static __always_inline struct call call_of(struct task_struct *task)
 {

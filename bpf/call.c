@@ -8,8 +8,6 @@
 #include "bpf/space.bpf.h"
 
 #define MAP_FIXED 0x10
-#define MAP_POPULATE 0x8000
-#define MAP_LOCKED 0x2000
 #define MREMAP_DONTUNMAP 4
 
 static __always_inline bool is_memory_call(long number)
@@ -44,7 +42,7 @@ static __always_inline bool is_memory_call(long number)
  */
 __noinline __u64 requested(__u64 program_break, __s64 result)
 {
-	struct call call = call_of(bpf_get_current_task_btf());
+	struct call call = call_of(current_task());
 
 	switch (call.number) {
 	case NR_MMAP:
@@ -76,7 +74,7 @@ int BPF_PROG(mt_sys_enter, struct pt_regs *regs, long number)
 	struct mt_call *state;
 	__u32 slot;
 
-	task = bpf_get_current_task_btf();
+	task = current_task();
 	state = call_state(task);
 	state->serial++;
 	if (!is_memory_call(number))
@@ -93,7 +91,7 @@ int BPF_PROG(mt_sys_enter, struct pt_regs *regs, long number)
 	if (state->task && state->task != (__u64)task)
 		lost(MT_LOSS_STORAGE);
 	state->task = (__u64)task;
-	state->program_break = mm->brk;
+	state->program_break = GET(mm, brk);
 	state->released_pages = 0;
 	state->entered_ns = bpf_ktime_get_ns();
 	return 0;
@@ -138,7 +136,7 @@ static __always_inline __u64 whole_pages(__u64 bytes)
 
 __noinline int note_mapping(__u32 slot, __u64 result, __u64 now)
 {
-	struct call call = call_of(bpf_get_current_task_btf());
+	struct call call = call_of(current_task());
 	struct mt_mapping old = {};
 	__u64 bytes;
 
@@ -184,7 +182,7 @@ static __always_inline void count_call(__u32 slot, __u32 operation, const struct
 
 __noinline __u32 operation_in_flight(__s64 direction)
 {
-	struct call call = call_of(bpf_get_current_task_btf());
+	struct call call = call_of(current_task());
 
 	return operation_of(cause_of_call(&call, direction));
 }
@@ -219,7 +217,7 @@ int BPF_PROG(mt_sys_exit, struct pt_regs *regs, long result)
 
 	if (!is_memory_call(call_number(regs)))
 		return 0;
-	task = bpf_get_current_task_btf();
+	task = current_task();
 	state = call_state(task);
 	if (!in_call(state, task))
 		return 0;

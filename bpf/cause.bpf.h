@@ -14,6 +14,9 @@
 #define PF_KSWAPD 0x00020000
 #define PF_KTHREAD 0x00200000
 
+#define MAP_POPULATE 0x8000
+#define MAP_LOCKED 0x2000
+
 /* A task with one of these is not simply running its own code. */
 #define PF_UNUSUAL (PF_KTHREAD | PF_MEMALLOC | PF_IO_WORKER)
 
@@ -126,15 +129,15 @@ static __always_inline __u32 cause_of_call(const struct call *call, __s64 change
 
 static __always_inline __u32 cause_of_kernel_thread(struct task_struct *task)
 {
-	if (task->flags & PF_KSWAPD)
+	if (GET(task, flags) & PF_KSWAPD)
 		return cause(MT_OP_RECLAIM, AGENT_KSWAPD);
-	if (task->comm[0] == 'k' && task->comm[1] == 'h' && task->comm[2] == 'u')
+	if (GET(task, comm[0]) == 'k' && GET(task, comm[1]) == 'h' && GET(task, comm[2]) == 'u')
 		return cause(MT_OP_KHUGEPAGED, -1);
-	if (task->comm[0] == 'k' && task->comm[1] == 's' && task->comm[2] == 'm')
+	if (GET(task, comm[0]) == 'k' && GET(task, comm[1]) == 's' && GET(task, comm[2]) == 'm')
 		return cause(MT_OP_KSM, -1);
-	if (task->comm[0] == 'o' && task->comm[1] == 'o' && task->comm[2] == 'm')
+	if (GET(task, comm[0]) == 'o' && GET(task, comm[1]) == 'o' && GET(task, comm[2]) == 'm')
 		return cause(MT_OP_RECLAIM, AGENT_OOM_REAPER);
-	if (task->flags & PF_MEMALLOC)
+	if (GET(task, flags) & PF_MEMALLOC)
 		return cause(MT_OP_RECLAIM, AGENT_KERNEL_THREAD);
 	return cause(MT_OP_OTHER, AGENT_KERNEL_THREAD);
 }
@@ -143,7 +146,7 @@ static __always_inline __u32 cause_of_kernel_thread(struct task_struct *task)
 static __always_inline bool is_running(const struct mt_mark *mark, struct task_struct *task)
 {
 	return mark->task == (__u64)task && mark->mode != MT_FAULT_NONE &&
-	       mark->served == task->min_flt + task->maj_flt;
+	       mark->served == GET(task, min_flt) + GET(task, maj_flt);
 }
 
 /* A fault in kernel mode that failed (EFAULT) never counts: its call must be the same, too. */
@@ -155,7 +158,7 @@ static __always_inline bool is_in_kernel_fault(const struct mt_mark *mark, const
 
 static __always_inline bool is_guest(struct task_struct *task)
 {
-	struct mt_task *state = bpf_task_storage_get(&tasks, task, 0, 0);
+	struct mt_task *state = find_task(task);
 
 	return state && state->followed == MT_FOLLOWED_AS_GUEST;
 }
@@ -163,7 +166,7 @@ static __always_inline bool is_guest(struct task_struct *task)
 /* A task that is killed within execve has the call's number, too. */
 static __always_inline bool is_in_exec(struct task_struct *task, const struct call *call)
 {
-	return is_execve(call->number) && !(task->flags & (PF_EXITING | PF_KTHREAD));
+	return is_execve(call->number) && !(GET(task, flags) & (PF_EXITING | PF_KTHREAD));
 }
 
 /* The host of a guest, who is the last to leave, is gone; or it has become another program,
@@ -173,14 +176,18 @@ static __always_inline __u32 cause_of_end(struct task_struct *task, const struct
 	return cause(is_in_exec(task, call) && !is_guest(task) ? MT_OP_EXEC : MT_OP_EXIT, -1);
 }
 
+static __always_inline bool is_last_thread(struct task_struct *task)
+{
+	return GET(FOLLOW(signal_struct, task, signal), live.counter) == 0;
+}
+
 /*
  * The last thread is going: what it still touches (its robust list, its tid) goes by its end.
  * Not so a guest, whose host lives on.
  */
 static __always_inline bool is_last_going(struct task_struct *task, __u32 users)
 {
-	if (!(task->flags & PF_EXITING) ||
-	    FOLLOW(signal_struct, task, signal)->live.counter != 0)
+	if (!(GET(task, flags) & PF_EXITING) || !is_last_thread(task))
 		return false;
 	return users == 1 || !is_guest(task);
 }
@@ -191,7 +198,7 @@ static __always_inline __u32 cause_in_own_space(struct task_struct *task,
 {
 	bool running = is_running(mark, task);
 
-	if (task->flags & PF_IO_WORKER) {
+	if (GET(task, flags) & PF_IO_WORKER) {
 		__u32 operation = running ? MT_OP_FAULT_KERNEL : MT_OP_GUP;
 
 		return cause(operation, NR_IO_URING_ENTER);
@@ -209,14 +216,14 @@ static __always_inline __u32 cause_in_own_space(struct task_struct *task,
  */
 __noinline __u32 cause_in(__u32 own, __u32 users, __s64 change)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 	struct call call = call_of(task);
 
 	if (users == 0)
 		return cause_of_end(task, &call);
-	if (task->flags & PF_KTHREAD)
+	if (GET(task, flags) & PF_KTHREAD)
 		return cause_of_kernel_thread(task);
-	if (task->flags & PF_MEMALLOC) {
+	if (GET(task, flags) & PF_MEMALLOC) {
 		/* madvise(PAGEOUT) reclaims, too: it was asked for. */
 		if (own && call.number == NR_MADVISE)
 			return cause_of_call(&call, change);
@@ -232,7 +239,7 @@ __noinline __u32 cause_in(__u32 own, __u32 users, __s64 change)
 
 static __always_inline __u32 cause_now(struct mm_struct *mm, __s64 change)
 {
-	return cause_in(mm_of(bpf_get_current_task_btf()) == mm, mm->mm_users.counter, change);
+	return cause_in(mm_of(current_task()) == mm, GET(mm, mm_users.counter), change);
 }
 
 #endif

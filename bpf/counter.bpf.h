@@ -122,7 +122,7 @@ static __always_inline __s64 take_count(struct mt_space *space, __u32 member, __
 	member &= MT_MEMBERS - 1;
 	if (space->count_seen[member] == count)
 		return 0;
-	return count - __sync_lock_test_and_set(&space->count_seen[member], count);
+	return count - EXCHANGE(&space->count_seen[member], count);
 }
 
 /* What all CPUs together have not yet been seen to change. */
@@ -143,7 +143,7 @@ __noinline __s64 take_all(__u32 slot, __u32 member)
 		if (!lane)
 			continue;
 		now = slot_on(counter.slots, cpu);
-		change += now - __sync_lock_test_and_set(&lane->seen[member], now);
+		change += now - EXCHANGE(&lane->seen[member], now);
 	}
 	return change + take_count(space, member, counter.count);
 }
@@ -173,7 +173,7 @@ static __always_inline struct change take_own(struct mm_struct *mm, struct mt_sp
 		return change;
 	}
 	change.now = load_s32(counter.slots + cpu->offset);
-	change.before = __sync_lock_test_and_set(&lane->seen[member & 3], change.now);
+	change.before = EXCHANGE(&lane->seen[member & 3], change.now);
 	change.pages = change.now - change.before;
 	if (change.now == 0)
 		change.pages += take_count(space, member, counter.count);

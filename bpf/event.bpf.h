@@ -11,7 +11,7 @@ static __always_inline bool is_followed(struct task_struct *task)
 
 	if (config.follow_all)
 		return true;
-	state = bpf_task_storage_get(&tasks, task, 0, 0);
+	state = find_task(task);
 	return state && state->followed;
 }
 
@@ -23,7 +23,7 @@ static __always_inline void fill_event(struct mt_event *event, __u32 kind, struc
 	event->pid = pid_of(task);
 	event->parent_pid = pid_of(FOLLOW(task_struct, task, real_parent));
 	event->value = 0;
-	event->start_boot_ns = leader->start_boottime;
+	event->start_boot_ns = GET(leader, start_boottime);
 	event->time_ns = bpf_ktime_get_ns();
 	event->cgroup_id = BPF_CORE_READ(cgroup_of(task), kn, id);
 	bpf_probe_read_kernel(event->comm, sizeof(event->comm), leader->comm);

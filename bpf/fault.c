@@ -16,7 +16,7 @@ static __always_inline bool is_of_present(__u64 error)
 
 __noinline int is_copy(__u32 slot, __u64 address)
 {
-	struct mm_struct *mm = mm_of(bpf_get_current_task_btf());
+	struct mm_struct *mm = mm_of(current_task());
 	struct mt_space *space = space_at(slot);
 
 	if (!mm || !space)
@@ -30,7 +30,7 @@ __noinline int is_copy(__u32 slot, __u64 address)
 /* Who is it that faults here?  Remembered for the events that follow, and for his next fault. */
 static __noinline int remember(__u64 stack)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 	struct mt_cpu *cpu = this_cpu();
 	__u64 mm = (__u64)mm_of(task);
 
@@ -40,7 +40,7 @@ static __noinline int remember(__u64 stack)
 	cpu->stack = stack;
 	cpu->task = (__u64)task;
 	cpu->mm = mm;
-	cpu->mark = task->pid;
+	cpu->mark = GET(task, pid);
 	return 0;
 }
 
@@ -74,11 +74,13 @@ int mt_fault_user(const __u64 *arguments)
 		mark->cow = MT_COW_NO;
 		lane->faults++;
 	}
+	if (IS_OLD && tables_moved((struct mm_struct *)cpu->mm, space))
+		catch_up_tables((struct mm_struct *)cpu->mm, cpu->slot, MT_OP_FAULT);
 	task = task_by(cpu);
 	mark->stack = cpu->stack;
 	mark->task = cpu->task;
 	mark->address = arguments[0];
-	mark->served = task->min_flt + task->maj_flt;
+	mark->served = GET(task, min_flt) + GET(task, maj_flt);
 	mark->mode = MT_FAULT_IN_USER;
 	mark->call_at = call_number_at((struct pt_regs *)arguments[1]);
 	if (space->untouched) /* only with --calls */
@@ -93,7 +95,7 @@ int mt_fault_user(const __u64 *arguments)
  */
 static __always_inline int take_kernel_fault(__u64 address, const void *on_stack)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 	struct mm_struct *mm = mm_of(task);
 	struct mt_cpu *cpu = this_cpu();
 	struct mt_space *space;
@@ -104,7 +106,7 @@ static __always_inline int take_kernel_fault(__u64 address, const void *on_stack
 	if (!mm)
 		return 0;
 	cpu->runs++;
-	if (task->pagefault_disabled || address >> 63)
+	if (GET(task, pagefault_disabled) || address >> 63)
 		return 0;
 	slot = slot_of(cpu, mm);
 	if (!slot)
@@ -119,13 +121,13 @@ static __always_inline int take_kernel_fault(__u64 address, const void *on_stack
 	mark->stack = stack_of(cpu, on_stack);
 	mark->task = (__u64)task;
 	mark->address = address;
-	mark->served = task->min_flt + task->maj_flt;
+	mark->served = GET(task, min_flt) + GET(task, maj_flt);
 	mark->mode = MT_FAULT_IN_KERNEL;
 	mark->cow = MT_COW_NO;
 	mark->ip = call.ip;
 	mark->call = call.number;
 	count_cause(slot, cause(MT_OP_FAULT_KERNEL,
-				task->flags & PF_IO_WORKER ? NR_IO_URING_ENTER : call.number));
+				GET(task, flags) & PF_IO_WORKER ? NR_IO_URING_ENTER : call.number));
 	__sync_fetch_and_add(&space->events, 1);
 	if (space->untouched)
 		note_touch(slot, address);
@@ -143,7 +145,7 @@ int BPF_PROG(mt_fault_kernel, unsigned long address, struct pt_regs *regs, unsig
 /* As above, but nothing says whether it is a write, or of a page that is there. */
 static __always_inline int take_user_fault(__u64 address, const void *on_stack)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 	struct mt_cpu *cpu = this_cpu();
 	struct mt_space *space;
 	struct mt_mark *mark;
@@ -164,7 +166,7 @@ static __always_inline int take_user_fault(__u64 address, const void *on_stack)
 	mark->stack = cpu->stack;
 	mark->task = cpu->task;
 	mark->address = address;
-	mark->served = task->min_flt + task->maj_flt;
+	mark->served = GET(task, min_flt) + GET(task, maj_flt);
 	mark->mode = MT_FAULT_IN_USER;
 	mark->call_at = call_number_at(user_registers(task));
 	if (space->untouched)

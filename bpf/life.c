@@ -30,7 +30,7 @@ static __always_inline bool is_within(struct cgroup *cgroup, __u64 id)
 {
 	struct ascent ascent = { .css = &cgroup->self, .wanted = id };
 
-	bpf_loop(CGROUP_DEPTH, ascend, &ascent, 0);
+	LOOP(CGROUP_DEPTH, ascend, &ascent);
 	return ascent.found;
 }
 
@@ -55,7 +55,7 @@ static __always_inline void note_guest(struct task_struct *child, struct mm_stru
 	__u32 slot = find_slot((__u64)mm);
 	struct mt_space *space = space_of(slot, mm);
 
-	if (slot && space && !is_vfork(bpf_get_current_task_btf()))
+	if (slot && space && !is_vfork(current_task()))
 		announce_guest(child, state, slot);
 }
 
@@ -78,7 +78,7 @@ static __always_inline bool is_born_within(struct task_struct *child)
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(mt_fork, struct task_struct *parent, struct task_struct *child)
 {
-	bool thread = child->tgid == parent->tgid;
+	bool thread = GET(child, tgid) == GET(parent, tgid);
 	struct mm_struct *mm = mm_of(child);
 	struct mt_task *state = 0;
 	bool guest;
@@ -154,6 +154,53 @@ static long climb_once(__u64 number, struct climb *climb)
 	return 0;
 }
 
+#ifdef MEMTRACE_OLD
+/* One that a function finds by itself, so that the verifier goes through a turn once only. */
+__noinline int climb_alone(void)
+{
+	struct mt_climb *kept = bpf_map_lookup_elem(&climbs, &(__u32){ 0 });
+	struct climb climb;
+	long end;
+
+	if (!kept)
+		return 1;
+	climb.names = kept->names;
+	climb.mount = (struct vfsmount *)kept->mount;
+	climb.dentry = (struct dentry *)kept->dentry;
+	climb.bytes = kept->bytes;
+	climb.arrived = 0;
+	end = climb_once(0, &climb);
+	kept->mount = (__u64)climb.mount;
+	kept->dentry = (__u64)climb.dentry;
+	kept->bytes = climb.bytes;
+	kept->arrived = climb.arrived;
+	return end;
+}
+
+static __always_inline void climb_up(struct climb *climb)
+{
+	struct mt_climb *kept = bpf_map_lookup_elem(&climbs, &(__u32){ 0 });
+
+	if (!kept)
+		return;
+	kept->mount = (__u64)climb->mount;
+	kept->dentry = (__u64)climb->dentry;
+	kept->bytes = 0;
+	for (int i = 0; i < PATH_DEPTH; i++) {
+		if (climb_alone())
+			break;
+	}
+	bpf_probe_read_kernel(climb->names, MT_PATH_ROOM, kept->names);
+	climb->bytes = kept->bytes;
+	climb->arrived = kept->arrived;
+}
+#else
+static __always_inline void climb_up(struct climb *climb)
+{
+	bpf_loop(PATH_DEPTH, climb_once, climb, 0);
+}
+#endif
+
 /*
  * Its names, the last one first, as long as they find room; up through mounts, to the root of
  * memtrace's own.  (There is a helper for it, but not in programs of this kind.)
@@ -166,7 +213,7 @@ static __always_inline void read_path(struct mt_event_exec *exec, struct file *f
 		.dentry = BPF_CORE_READ(file, f_path.dentry),
 	};
 
-	bpf_loop(PATH_DEPTH, climb_once, &climb, 0);
+	climb_up(&climb);
 	exec->path_bytes = climb.bytes;
 	exec->path_whole = climb.arrived;
 }
@@ -174,7 +221,7 @@ static __always_inline void read_path(struct mt_event_exec *exec, struct file *f
 /* The arguments lie where the kernel has just put them, so that no page is missing. */
 static __always_inline void read_arguments(struct mt_event_exec *exec, struct mm_struct *mm)
 {
-	__u64 start = mm->arg_start, bytes = mm->arg_end - start;
+	__u64 start = GET(mm, arg_start), bytes = GET(mm, arg_end) - start;
 
 	if (bytes > MT_ARGUMENTS)
 		bytes = MT_ARGUMENTS;
@@ -231,7 +278,7 @@ int BPF_PROG(mt_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 	forget_stack(task);
 	if (!mm || !pid_of(task) || !is_followed_to_exec(task))
 		return 0;
-	state = config.follow_all ? bpf_task_storage_get(&tasks, task, 0, 0) : task_state(task);
+	state = config.follow_all ? find_task(task) : task_state(task);
 	if (state)
 		settle_down(state);
 	slot = open_space(mm, task, MT_BORN_EXEC);
@@ -243,9 +290,9 @@ static __always_inline __s32 exit_code_of(struct task_struct *task)
 {
 	struct signal_struct *signal = FOLLOW(signal_struct, task, signal);
 
-	if (signal->flags & SIGNAL_GROUP_EXIT)
-		return signal->group_exit_code;
-	return FOLLOW(task_struct, task, group_leader)->exit_code;
+	if (GET(signal, flags) & SIGNAL_GROUP_EXIT)
+		return GET(signal, group_exit_code);
+	return GET(FOLLOW(task_struct, task, group_leader), exit_code);
 }
 
 /*
@@ -269,10 +316,10 @@ static __always_inline void witness_exit(struct task_struct *task)
 		catch_up_tables(mm, slot, MT_OP_FAULT);
 	for (__u32 member = 0; member < MT_MEMBERS; member++)
 		space->at_exit[member] = counter_sum(space, member);
-	space->at_exit[MT_VIRTUAL] = mm->total_vm;
-	space->at_exit[MT_PAGE_TABLE] = mm->pgtables_bytes.counter;
-	space->at_exit[MT_LOCKED] = mm->locked_vm;
-	space->at_exit[MT_HUGETLB] = mm->hugetlb_usage.counter;
+	space->at_exit[MT_VIRTUAL] = GET(mm, total_vm);
+	space->at_exit[MT_PAGE_TABLE] = GET(mm, pgtables_bytes.counter);
+	space->at_exit[MT_LOCKED] = GET(mm, locked_vm);
+	space->at_exit[MT_HUGETLB] = GET(mm, hugetlb_usage.counter);
 	space->exiting = 1;
 	space->left = 0;
 	if (space->pid == pid_of(task))
@@ -290,6 +337,33 @@ static __always_inline bool is_counted(struct task_struct *task)
 	return slot && space && space->pid == pid_of(task);
 }
 
+/*
+ * Its address space had no page left to give back at its end: the OOM reaper took them all.  The
+ * task still has it on loan from itself.
+ */
+static __always_inline void close_behind(struct task_struct *task)
+{
+#ifdef MEMTRACE_OLD
+	struct mm_struct *mm = FOLLOW(mm_struct, task, active_mm);
+	__u32 slot = mm ? find_slot((__u64)mm) : 0;
+	struct mt_space *space = slot ? space_of(slot, mm) : 0;
+
+	if (space && is_torn_down(mm, space))
+		close_space(mm, task, slot);
+#endif
+}
+
+#ifdef MEMTRACE_OLD
+SEC("?tp_btf/sched_process_free")
+int BPF_PROG(mt_task_free, struct task_struct *task)
+{
+	__u64 key = (__u64)task;
+
+	bpf_map_delete_elem(&tasks, &key);
+	return 0;
+}
+#endif
+
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(mt_exit, struct task_struct *task)
 {
@@ -299,13 +373,14 @@ int BPF_PROG(mt_exit, struct task_struct *task)
 	/* One that is killed within a call does not come out of it. */
 	if (config.calls && in_call(call_state(task), task))
 		call_state(task)->task = 0;
+	close_behind(task);
 	/* The last thread to go ends the process. */
-	if (FOLLOW(signal_struct, task, signal)->live.counter != 0 || (task->flags & PF_KTHREAD))
+	if (!is_last_thread(task) || (GET(task, flags) & PF_KTHREAD))
 		return 0;
 	if (!is_followed(task) && !is_counted(task))
 		return 0;
 	witness_exit(task);
-	state = bpf_task_storage_get(&tasks, task, 0, 0);
+	state = find_task(task);
 	/* Of a guest that was never announced nobody waits for the end. */
 	if (!is_guest(task) || (state && state->host))
 		send_event(MT_EVENT_EXIT, task, exit_code_of(task));
@@ -325,7 +400,7 @@ int BPF_PROG(mt_enter_cgroup, struct cgroup *to, const char *path, struct task_s
 	if (state)
 		state->followed = MT_FOLLOWED;
 	mm = mm_of(task);
-	if (mm && !(task->flags & PF_KTHREAD))
+	if (mm && !(GET(task, flags) & PF_KTHREAD))
 		open_space(mm, task, MT_BORN_BEFORE);
 	return 0;
 }

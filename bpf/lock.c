@@ -14,19 +14,19 @@ static __always_inline bool has_grown_stack(const struct mt_space *space, struct
 					    __u32 operation, bool write)
 {
 	return !write && (is_fault(operation) || operation == MT_OP_GUP) &&
-	       mm->total_vm > (unsigned long)space->seen[0];
+	       GET(mm, total_vm) > (unsigned long)space->seen[0];
 }
 
 static __noinline int book_released(struct mm_struct *mm, struct mt_space *space, __u32 slot,
 				    bool write)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 	__u32 operation;
 
 	if (!mm || !space)
 		return 0;
 	operation = operation_of(cause_now(
-		mm, (__s64)mm->total_vm - space->seen[MT_VIRTUAL - MT_MEMBERS]));
+		mm, (__s64)GET(mm, total_vm) - space->seen[MT_VIRTUAL - MT_MEMBERS]));
 	if (has_grown_stack(space, mm, operation, write)) {
 		catch_up_mapped(mm, slot, MT_OP_FAULT);
 	} else if (mapped_moved(mm, space) && (write || holds_lock(operation))) {
@@ -56,12 +56,84 @@ int BPF_PROG(mt_lock_release, struct mm_struct *mm, bool write)
 	if (!space)
 		return 0;
 	/* An address space without mappings is torn down without the event below. */
-	if (mm->mm_users.counter == 0 && mm->map_count == 0)
-		close_space(mm, bpf_get_current_task_btf(), slot);
+	if (GET(mm, mm_users.counter) == 0 && GET(mm, map_count) == 0)
+		close_space(mm, current_task(), slot);
 	else if (mapped_moved(mm, space) || tables_moved(mm, space))
 		book_released(mm, space, slot, write);
 	return 0;
 }
+
+#ifdef MEMTRACE_OLD
+static __always_inline bool may_change_mapped(long number)
+{
+	switch (number) {
+	case NR_MMAP:
+	case NR_MUNMAP:
+	case NR_BRK:
+	case NR_MREMAP:
+	case NR_SHMAT:
+	case NR_SHMDT:
+	case NR_MLOCK:
+	case NR_MUNLOCK:
+	case NR_MLOCKALL:
+	case NR_MUNLOCKALL:
+	case NR_MLOCK2:
+	case NR_IO_SETUP:
+	case NR_IO_DESTROY:
+	case NR_REMAP_FILE_PAGES:
+		return true;
+	}
+	return is_compat_number(number);
+}
+
+/* Faults since the last event made these, unless the call touches pages itself. */
+static __always_inline bool is_of_faults(__u32 operation)
+{
+	struct call call = call_of(current_task());
+
+	return operation == MT_OP_OTHER || operation == MT_OP_BRK_GROW ||
+	       (operation == MT_OP_MMAP && !(call.argument[3] & (MAP_POPULATE | MAP_LOCKED)));
+}
+
+static __noinline int book_call(struct mm_struct *mm, struct mt_space *space, __u32 slot)
+{
+	__u32 operation;
+
+	if (!mm || !space)
+		return 0;
+	catch_up_stack(mm, slot);
+	operation = operation_of(cause_now(
+		mm, (__s64)GET(mm, total_vm) - space->seen[MT_VIRTUAL - MT_MEMBERS]));
+	if (tables_moved(mm, space))
+		catch_up_tables(mm, slot, is_of_faults(operation) ? MT_OP_FAULT : operation);
+	if (!mapped_moved(mm, space))
+		return 0;
+	catch_up_mapped(mm, slot, operation);
+	if (!config.calls && is_call(operation))
+		count_cause(slot, operation);
+	return 0;
+}
+
+/* Where the kernel has no event of the lock: by now others may have changed something, too. */
+SEC("?tp_btf/sys_exit")
+int BPF_PROG(mt_call_end, struct pt_regs *regs, long result)
+{
+	struct mt_space *space;
+	struct mm_struct *mm;
+	__u32 slot;
+
+	if (!may_change_mapped(call_number(regs)))
+		return 0;
+	mm = mm_of(current_task());
+	slot = slot_of(this_cpu(), mm);
+	if (!slot)
+		return 0;
+	space = space_of(slot, mm);
+	if (space && (mapped_moved(mm, space) || tables_moved(mm, space)))
+		book_call(mm, space, slot);
+	return 0;
+}
+#endif
 
 SEC("tp_btf/exit_mmap")
 int BPF_PROG(mt_exit_mmap, struct mm_struct *mm)
@@ -69,6 +141,6 @@ int BPF_PROG(mt_exit_mmap, struct mm_struct *mm)
 	__u32 slot = find_slot((__u64)mm);
 
 	if (slot)
-		close_space(mm, bpf_get_current_task_btf(), slot);
+		close_space(mm, current_task(), slot);
 	return 0;
 }

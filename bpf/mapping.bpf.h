@@ -78,7 +78,7 @@ __noinline int touch_class(__u32 slot, __u32 size_class, __u64 address)
 	if (!space)
 		return 0;
 	mapping = find_mapping(space->serial, size_class, address);
-	if (!mapping || __sync_lock_test_and_set(&mapping->touched, 1))
+	if (!mapping || EXCHANGE(&mapping->touched, 1))
 		return 0;
 	__sync_fetch_and_add(&space->untouched, -1);
 	filter_add(space->serial, mapping->start, mapping->end, size_class, -1);
@@ -150,8 +150,8 @@ static __always_inline void take_out(struct mt_mapping *from, struct mt_mapping 
 }
 
 /* Takes the mapping of a class that starts at an address out of the files. */
-__noinline int take_from_class(__u32 slot, __u32 size_class, __u64 start,
-			       struct mt_mapping *taken)
+VERIFIED_ALONE __noinline int take_from_class(__u32 slot, __u32 size_class, __u64 start,
+					      struct mt_mapping *taken)
 {
 	struct mt_space *space = space_at(slot);
 	struct mt_mapping_pair *pair;
@@ -181,7 +181,8 @@ __noinline int take_from_class(__u32 slot, __u32 size_class, __u64 start,
 }
 
 /* The likely class first: most mappings go as they came. */
-__noinline int take_mapping(__u32 slot, __u64 start, __u64 bytes, struct mt_mapping *taken)
+VERIFIED_ALONE __noinline int take_mapping(__u32 slot, __u64 start, __u64 bytes,
+					   struct mt_mapping *taken)
 {
 	struct mt_space *space = space_at(slot);
 

@@ -54,7 +54,8 @@ struct {
 	__type(value, struct mt_hist);
 } hists SEC(".maps");
 
-/* Slots, books and blocks that user/collect/ has given back.  Fresh ones come from a counter. */
+/* Slots, books and blocks that user/collect/ has given back.  Fresh ones come from a counter,
+ * but in the object for old kernels, where all of them are here from the start. */
 struct {
 	__uint(type, BPF_MAP_TYPE_STACK);
 	__uint(max_entries, 1);
@@ -81,12 +82,46 @@ struct {
 	__type(value, __u64);
 } probe SEC(".maps");
 
+#ifdef MEMTRACE_OLD
+/* By the address of the task, whose end takes it out: see compat.bpf.h. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, __u64);
+	__type(value, struct mt_task);
+} tasks SEC(".maps");
+
+/* The way from a file to the root, of the task on each CPU that is becoming another program. */
+struct mt_climb {
+	__u64 mount;
+	__u64 dentry;
+	__u32 bytes;
+	__u32 arrived;
+	char names[MT_PATH_ROOM];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct mt_climb);
+} climbs SEC(".maps");
+
+/* Who is about to claim what: an entry is there for as long as that takes. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u64);
+	__type(value, __u64);
+} claims SEC(".maps");
+#else
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, int);
 	__type(value, struct mt_task);
 } tasks SEC(".maps");
+#endif
 
 /* Mappings made since memtrace came, with --calls.  Only calls make entries, never faults: there
  * memory may be asked for, and most programs need little. */
@@ -190,24 +225,6 @@ static __always_inline struct mt_mark *mark_at(__u32 pid)
 {
 	settle(pid);
 	return &marks[pid & (MT_MARKS - 1)];
-}
-
-static __always_inline struct mt_mark *mark_of(struct task_struct *task)
-{
-	return mark_at(task->pid);
-}
-
-static __always_inline struct mt_call *call_state(struct task_struct *task)
-{
-	__u32 index = task->pid;
-
-	settle(index);
-	return &calls[index & (MT_MARKS - 1)];
-}
-
-static __always_inline bool in_call(const struct mt_call *call, struct task_struct *task)
-{
-	return call->task == (__u64)task;
 }
 
 #endif

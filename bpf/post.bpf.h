@@ -14,19 +14,6 @@ static __always_inline bool is_call(__u32 operation)
 	return operation >= MT_OP_CALL_FIRST && operation <= MT_OP_CALL_LAST;
 }
 
-/* A number from a pool: a fresh one while there are, else one that was given back.  0: none. */
-#define TAKE(fresh, most, given_back)                                             \
-	({                                                                        \
-		__u32 taken_ = 0;                                                 \
-		if ((fresh) < (most))                                             \
-			taken_ = __sync_fetch_and_add(&(fresh), 1);               \
-		if (taken_ >= (most))                                             \
-			taken_ = 0;                                               \
-		if (!taken_ && bpf_map_pop_elem(&(given_back), &taken_))          \
-			taken_ = 0;                                               \
-		taken_;                                                           \
-	})
-
 /* The book of an address space, given to it if it has none; 0 where there is none left. */
 __noinline __u32 book_of(__u32 slot)
 {
@@ -43,7 +30,7 @@ __noinline __u32 book_of(__u32 slot)
 		lost(MT_LOSS_CELLS);
 		return 0;
 	}
-	book = __sync_val_compare_and_swap(&space->book, 0, mine);
+	book = CLAIM(&space->book, mine);
 	if (book)
 		bpf_map_push_elem(&free_books, &mine, 0);
 	return book ? book : mine;
@@ -73,7 +60,7 @@ __noinline __u32 find_detail(__u32 number, __u32 key)
 		__u32 holder = book->detail[at].key;
 
 		if (holder == 0)
-			holder = __sync_val_compare_and_swap(&book->detail[at].key, 0, key);
+			holder = CLAIM(&book->detail[at].key, key);
 		if (holder == 0 || holder == key)
 			return at;
 	}
@@ -176,7 +163,7 @@ __noinline int observe(__u32 slot, __u32 histogram, __u64 value)
 			lost(MT_LOSS_CELLS);
 			mine = 1 + histogram;
 		}
-		block = __sync_val_compare_and_swap(&space->hist[histogram], 0, mine);
+		block = CLAIM(&space->hist[histogram], mine);
 		if (block && mine >= MT_BLOCKS_SHARED)
 			bpf_map_push_elem(&free_blocks, &mine, 0);
 		if (!block)

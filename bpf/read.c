@@ -53,10 +53,10 @@ static __always_inline void read_kernel(const struct mt_space *space, struct mm_
 {
 	for (__u32 member = 0; member < MT_MEMBERS; member++)
 		balance[member] = counter_sum(space, member);
-	balance[MT_VIRTUAL] = mm->total_vm;
-	balance[MT_PAGE_TABLE] = mm->pgtables_bytes.counter;
-	balance[MT_LOCKED] = mm->locked_vm;
-	balance[MT_HUGETLB] = mm->hugetlb_usage.counter;
+	balance[MT_VIRTUAL] = GET(mm, total_vm);
+	balance[MT_PAGE_TABLE] = GET(mm, pgtables_bytes.counter);
+	balance[MT_LOCKED] = GET(mm, locked_vm);
+	balance[MT_HUGETLB] = GET(mm, hugetlb_usage.counter);
 }
 
 /* One record: the space, its book, and last what closes it. */
@@ -102,6 +102,9 @@ static __noinline int find_unseen(struct mm_struct *mm, __u32 slot)
 	}
 	if (tables_moved(mm, space))
 		catch_up_tables(mm, slot, MT_OP_FAULT);
+	/* Stacks that grew, and calls that are on their way. */
+	if (IS_OLD && mapped_moved(mm, space))
+		catch_up_mapped(mm, slot, MT_OP_OTHER);
 	return 0;
 }
 
@@ -164,7 +167,7 @@ static __always_inline void follow(struct task_struct *task, struct mm_struct *m
 	__u32 slot;
 
 	if (!config.follow_all) {
-		state = bpf_task_storage_get(&tasks, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+		state = make_task(task);
 		if (!state)
 			__sync_fetch_and_add(&unmarked, 1);
 	}
@@ -184,7 +187,7 @@ int mt_read(struct bpf_iter__task *context)
 	struct task_struct *task = context->task;
 	struct mm_struct *mm;
 
-	if (!task || (task->flags & PF_KTHREAD))
+	if (!task || (GET(task, flags) & PF_KTHREAD))
 		return 0;
 	mm = mm_of(task);
 	if (request == MT_REQUEST_READ || request == MT_REQUEST_AGAIN) {

@@ -30,7 +30,7 @@ static __always_inline __u64 identity_of(struct task_struct *task, __u32 slot, _
 	hash = mix(hash, call.argument[0]);
 	hash = mix(hash, call.argument[1]);
 	if (is_release(why))
-		hash = mix(hash, task->min_flt + task->maj_flt);
+		hash = mix(hash, GET(task, min_flt) + GET(task, maj_flt));
 	return hash | 1;
 }
 
@@ -51,11 +51,11 @@ static __always_inline void flush_released(struct mt_task *state)
 /* Counts calls that nobody else counts, and sums up what a call gives back. */
 __noinline int note_call(__u32 slot, __u32 why, __u64 released)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 	struct mt_task *state;
 	__u64 identity;
 
-	if (task->flags & PF_KTHREAD)
+	if (GET(task, flags) & PF_KTHREAD)
 		return count_cause(slot, why);
 	if (config.calls && is_call(operation_of(why)) && in_call(call_state(task), task)) {
 		call_state(task)->released_pages += released;
@@ -84,7 +84,7 @@ static __always_inline void learn_cow(struct mt_mark *mark, struct mt_lane *lane
 {
 	mark->cow = MT_COW_NO;
 	if (pages >= 0 || (member != MT_FILE && member != MT_SHMEM) ||
-	    (bpf_get_current_task_btf()->flags & PF_MEMALLOC))
+	    (GET(current_task(), flags) & PF_MEMALLOC))
 		return;
 	mark->cow = MT_COW_FILE;
 	__sync_fetch_and_add(&lane->cow_faults, 1);
@@ -170,8 +170,8 @@ static __always_inline bool is_plain_fault(const struct mt_cpu *cpu, const struc
 	    mark->cow != MT_COW_NO)
 		return false;
 	task = task_by(cpu);
-	return !(task->flags & PF_UNUSUAL) &&
-	       mark->served == task->min_flt + task->maj_flt &&
+	return !(GET(task, flags) & PF_UNUSUAL) &&
+	       mark->served == GET(task, min_flt) + GET(task, maj_flt) &&
 	       load_call_number(mark->call_at) < 0;
 }
 
@@ -222,8 +222,10 @@ static __noinline int take_change(struct mm_struct *mm, __u32 slot, __u32 member
 	if (change.pages == 0)
 		change.pages = take_all(slot, member);
 	if (change.pages)
-		book_change(bpf_get_current_task_btf(), mm, space, lane, slot, member,
+		book_change(current_task(), mm, space, lane, slot, member,
 			    change.pages);
+	if (IS_OLD && is_torn_down(mm, space))
+		close_space(mm, current_task(), slot);
 	return 0;
 }
 
@@ -241,7 +243,8 @@ int mt_rss_stat(const __u64 *arguments)
 	cpu->runs++;
 	slot = slot_of(cpu, mm);
 	leave_unless(slot);
-	if (cpu->mm != (__u64)mm || !is_by(cpu, stack_of(cpu, arguments)) ||
+	if ((IS_OLD && !GET(mm, mm_users.counter)) || cpu->mm != (__u64)mm ||
+	    !is_by(cpu, stack_of(cpu, arguments)) ||
 	    !is_plain_fault(cpu, mark_at(cpu->mark)))
 		return take_change(mm, slot, arguments[1] & 3);
 	space = space_at(slot);
@@ -254,6 +257,6 @@ int mt_rss_stat(const __u64 *arguments)
 	if (now == 0)
 		return take_flushed(mm, slot, arguments[1] & 3);
 	add_faulted(lane, arguments[1] & 3,
-		    now - __sync_lock_test_and_set(&lane->seen[arguments[1] & 3], now));
+		    now - EXCHANGE(&lane->seen[arguments[1] & 3], now));
 	return 0;
 }

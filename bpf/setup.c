@@ -3,6 +3,7 @@
  * Run once, by memtrace, before the others are attached: what do they have to know of this
  * machine that user space cannot find out?
  */
+#include "bpf/arch.bpf.h"
 #include "bpf/pid.bpf.h"
 
 /*
@@ -12,6 +13,7 @@
  */
 static __always_inline void find_cpus(void)
 {
+#ifndef MEMTRACE_OLD
 	struct bpf_array *map;
 	__u64 base = 0;
 
@@ -31,12 +33,31 @@ static __always_inline void find_cpus(void)
 		*(volatile __u64 *)&state->offset = (__u64)value;
 		state->offset = *(volatile __u64 *)&state->offset - base;
 	}
+#endif
+}
+
+/*
+ * How large is a kernel stack?  Its size is a constant of the build, and the registers of the
+ * call in flight lie at its end: those of the one that runs this program are known.
+ */
+static __always_inline void find_registers(void)
+{
+#ifdef MEMTRACE_OLD
+	for (__u32 bytes = 8192; bytes <= 65536; bytes *= 2) {
+		__u32 at = bytes - bpf_core_type_size(struct pt_regs);
+
+		hot.registers = at;
+		if (call_of(current_task()).number == NR_BPF)
+			return;
+	}
+	hot.registers = 0;
+#endif
 }
 
 /* From inside a pid namespace its depth cannot be seen; the task that runs this is in it. */
 static __always_inline void find_namespace(void)
 {
-	__u64 pid = pid_struct_of(bpf_get_current_task_btf());
+	__u64 pid = pid_struct_of(current_task());
 
 	pid_level = depth_of(pid);
 	pid_namespace = name_at(pid, pid_level).namespace;
@@ -44,19 +65,25 @@ static __always_inline void find_namespace(void)
 
 static __always_inline void find_root(void)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 
 	root_dentry = (__u64)BPF_CORE_READ(task, fs, root.dentry);
 	root_mount = (__u64)BPF_CORE_READ(task, fs, root.mnt);
 }
 
+/* 5.14 (79a7f8bdb159) made programs that a call runs; before, one that is for an event is. */
+#ifdef MEMTRACE_OLD
+SEC("raw_tp")
+#else
 SEC("syscall")
+#endif
 int mt_setup(void *context)
 {
 	hot.preemptible_locks = config.preemptible_locks;
 	for (__u32 cpu = 0; cpu < MT_CPUS && cpu < config.cpus; cpu++)
 		cpu_at(cpu)->lanes = cpu * config.slots;
 	find_cpus();
+	find_registers();
 	find_namespace();
 	find_root();
 	return 0;

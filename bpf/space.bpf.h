@@ -68,7 +68,7 @@ static __always_inline struct task_struct *task_by(const struct mt_cpu *cpu)
 	if (HAS_CASTS)
 		return bpf_rdonly_cast((void *)cpu->task,
 				       bpf_core_type_id_kernel(struct task_struct));
-	return bpf_get_current_task_btf();
+	return current_task();
 }
 
 /* A task ends, or becomes another program: what its stack says of it is no longer so. */
@@ -105,7 +105,7 @@ static __always_inline __s64 take_seen(struct mt_space *space, __u32 balance, __
 
 	if (*seen == now)
 		return 0;
-	return now - __sync_lock_test_and_set(seen, now);
+	return now - EXCHANGE(seen, now);
 }
 
 /* Address space and locked memory: only under mmap_lock held for writing. */
@@ -133,9 +133,32 @@ __noinline int book_mapped(__u32 slot, __u32 operation, __s64 total_vm, __s64 lo
 	return 0;
 }
 
+/*
+ * Without an event of its lock an address space is looked at when a call ends.  Stacks, which
+ * grow without one, have a counter of their own.
+ */
+static __always_inline void catch_up_stack(struct mm_struct *mm, __u32 slot)
+{
+#ifdef MEMTRACE_OLD
+	struct mt_space *space = space_at(slot);
+	__u32 now = GET(mm, stack_vm);
+	__s64 grown;
+
+	if (!space || space->stack_pages == now)
+		return;
+	grown = (__s32)(now - EXCHANGE(&space->stack_pages, now));
+	if (grown <= 0)
+		return;
+	__sync_fetch_and_add(&space->seen[MT_VIRTUAL - MT_MEMBERS], grown);
+	count_cause(slot, MT_OP_STACK);
+	post(slot, MT_OP_STACK, MT_VIRTUAL, grown);
+#endif
+}
+
 static __always_inline void catch_up_mapped(struct mm_struct *mm, __u32 slot, __u32 operation)
 {
-	book_mapped(slot, operation, mm->total_vm, mm->locked_vm);
+	catch_up_stack(mm, slot);
+	book_mapped(slot, operation, GET(mm, total_vm), GET(mm, locked_vm));
 }
 
 static __always_inline bool releases(__u32 operation)
@@ -176,19 +199,20 @@ __noinline int book_tables(__u32 slot, __u32 operation, __s64 pgtables_bytes, __
 
 static __always_inline void catch_up_tables(struct mm_struct *mm, __u32 slot, __u32 operation)
 {
-	book_tables(slot, operation, mm->pgtables_bytes.counter, mm->hugetlb_usage.counter);
+	book_tables(slot, operation, GET(mm, pgtables_bytes.counter),
+		    GET(mm, hugetlb_usage.counter));
 }
 
 static __always_inline bool tables_moved(struct mm_struct *mm, const struct mt_space *space)
 {
-	return space->seen[MT_PAGE_TABLE - MT_MEMBERS] != mm->pgtables_bytes.counter ||
-	       space->seen[MT_HUGETLB - MT_MEMBERS] != mm->hugetlb_usage.counter;
+	return space->seen[MT_PAGE_TABLE - MT_MEMBERS] != GET(mm, pgtables_bytes.counter) ||
+	       space->seen[MT_HUGETLB - MT_MEMBERS] != GET(mm, hugetlb_usage.counter);
 }
 
 static __always_inline bool mapped_moved(struct mm_struct *mm, const struct mt_space *space)
 {
-	return space->seen[MT_VIRTUAL - MT_MEMBERS] != (__s64)mm->total_vm ||
-	       space->seen[MT_LOCKED - MT_MEMBERS] != (__s64)mm->locked_vm;
+	return space->seen[MT_VIRTUAL - MT_MEMBERS] != (__s64)GET(mm, total_vm) ||
+	       space->seen[MT_LOCKED - MT_MEMBERS] != (__s64)GET(mm, locked_vm);
 }
 
 /* ---- whose it is ---- */
@@ -211,15 +235,14 @@ static __always_inline void identify(struct mt_space *space, struct task_struct 
 
 	space->pid = pid_of(task);
 	space->parent_pid = pid_of(FOLLOW(task_struct, task, real_parent));
-	space->start_boot_ns = leader->start_boottime;
+	space->start_boot_ns = GET(leader, start_boottime);
 	space->cgroup_id = BPF_CORE_READ(cgroup_of(task), kn, id);
 	bpf_probe_read_kernel(space->comm, sizeof(space->comm), leader->comm);
 }
 
 static __always_inline struct mt_task *task_state(struct task_struct *task)
 {
-	struct mt_task *state = bpf_task_storage_get(&tasks, task, 0,
-						     BPF_LOCAL_STORAGE_GET_F_CREATE);
+	struct mt_task *state = make_task(task);
 
 	if (!state)
 		lost(MT_LOSS_STORAGE);
@@ -227,6 +250,22 @@ static __always_inline struct mt_task *task_state(struct task_struct *task)
 }
 
 /* ---- its end ---- */
+
+/*
+ * With an event at the very end (since 6.0, d2081b2bf819) page tables are gone by then.  Without,
+ * they go right after the last page, and with them what the kernel counts of them.
+ */
+static __always_inline void leave_tables(struct mm_struct *mm, struct mt_space *space,
+					 __u32 slot, __u32 end)
+{
+#ifdef MEMTRACE_OLD
+	post(slot, end, MT_PAGE_TABLE, take_seen(space, MT_PAGE_TABLE, 0));
+	post(slot, end, MT_HUGETLB, take_seen(space, MT_HUGETLB, 0));
+#else
+	space->final[MT_PAGE_TABLE] = GET(mm, pgtables_bytes.counter);
+	space->final[MT_HUGETLB] = GET(mm, hugetlb_usage.counter);
+#endif
+}
 
 /* What an address space still has when it is torn down goes by the operation that ends it. */
 static __noinline int close_space(struct mm_struct *mm, struct task_struct *task, __u32 slot)
@@ -249,8 +288,7 @@ static __noinline int close_space(struct mm_struct *mm, struct task_struct *task
 	}
 	catch_up_mapped(mm, slot, end);
 	catch_up_tables(mm, slot, end);
-	space->final[MT_PAGE_TABLE] = mm->pgtables_bytes.counter;
-	space->final[MT_HUGETLB] = mm->hugetlb_usage.counter;
+	leave_tables(mm, space, slot, end);
 	/* The kernel forgets these with the space and never takes them down. */
 	post(slot, end, MT_VIRTUAL, take_seen(space, MT_VIRTUAL, 0));
 	post(slot, end, MT_LOCKED, take_seen(space, MT_LOCKED, 0));
@@ -267,6 +305,19 @@ static __noinline int close_space(struct mm_struct *mm, struct task_struct *task
 	return 0;
 }
 
+/* Nobody is left in it who could bring a page, and the last page has gone. */
+static __always_inline bool is_torn_down(struct mm_struct *mm,
+					 const struct mt_space *space)
+{
+	if (GET(mm, mm_users.counter) != 0)
+		return false;
+	for (__u32 member = 0; member < MT_MEMBERS; member++) {
+		if (counter_sum(space, member) != 0)
+			return false;
+	}
+	return true;
+}
+
 /* ---- its beginning ---- */
 
 static __always_inline void take_opening(struct mm_struct *mm, struct mt_space *space, __u32 slot,
@@ -274,10 +325,13 @@ static __always_inline void take_opening(struct mm_struct *mm, struct mt_space *
 {
 	for (__u32 member = 0; member < MT_MEMBERS; member++)
 		balance[member] = take_all(slot, member);
-	balance[MT_VIRTUAL] = take_seen(space, MT_VIRTUAL, mm->total_vm);
-	balance[MT_PAGE_TABLE] = take_seen(space, MT_PAGE_TABLE, mm->pgtables_bytes.counter);
-	balance[MT_LOCKED] = take_seen(space, MT_LOCKED, mm->locked_vm);
-	balance[MT_HUGETLB] = take_seen(space, MT_HUGETLB, mm->hugetlb_usage.counter);
+	balance[MT_VIRTUAL] = take_seen(space, MT_VIRTUAL, GET(mm, total_vm));
+	balance[MT_PAGE_TABLE] = take_seen(space, MT_PAGE_TABLE, GET(mm, pgtables_bytes.counter));
+	balance[MT_LOCKED] = take_seen(space, MT_LOCKED, GET(mm, locked_vm));
+	balance[MT_HUGETLB] = take_seen(space, MT_HUGETLB, GET(mm, hugetlb_usage.counter));
+#ifdef MEMTRACE_OLD
+	space->stack_pages = GET(mm, stack_vm);
+#endif
 }
 
 /* What a newborn has is the first entry of its book; it opens at nothing. */
@@ -313,7 +367,7 @@ static __noinline int catch_up_opening(struct mm_struct *mm, __u32 slot, __u32 b
 static __always_inline bool is_of_process(const struct mt_space *space, struct task_struct *task)
 {
 	return space && space->pid == pid_of(task) &&
-	       space->start_boot_ns == FOLLOW(task_struct, task, group_leader)->start_boottime;
+	       space->start_boot_ns == GET(FOLLOW(task_struct, task, group_leader), start_boottime);
 }
 
 static __always_inline void fill_space(struct mt_space *space, struct mm_struct *mm,
@@ -321,7 +375,7 @@ static __always_inline void fill_space(struct mt_space *space, struct mm_struct 
 {
 	space->mm = (__u64)mm;
 	space->birth = birth;
-	space->serial = __sync_fetch_and_add(&next_serial, 1);
+	space->serial = take_serial(slot);
 	space->last_release = MT_OP_MUNMAP;
 	space->opened_ns = bpf_ktime_get_ns();
 	identify(space, task);

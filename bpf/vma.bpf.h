@@ -70,9 +70,53 @@ __noinline __u64 flags_in_tree(__u64 root, __u64 address)
 	return 0;
 }
 
+#ifdef MEMTRACE_OLD
+/* Up to 6.0 (524e00b36e8c) it is a red-black tree. */
+struct rb_node___old {
+	struct rb_node___old *rb_right;
+	struct rb_node___old *rb_left;
+} __attribute__((preserve_access_index));
+
+struct rb_root___old {
+	struct rb_node___old *rb_node;
+} __attribute__((preserve_access_index));
+
+struct vm_area_struct___old {
+	struct rb_node___old vm_rb;
+} __attribute__((preserve_access_index));
+
+struct mm_struct___rb {
+	struct rb_root___old mm_rb;
+} __attribute__((preserve_access_index));
+
+#define RB_DEPTH 34 /* twice the logarithm of the mappings that a process may have */
+
+__noinline __u64 flags_in_rb_tree(__u64 node, __u64 address)
+{
+	for (__u32 depth = 0; depth < RB_DEPTH && node; depth++) {
+		__u64 vma = node - OFFSET(vm_area_struct___old, vm_rb);
+
+		if (address < load_u64(vma + OFFSET(vm_area_struct, vm_start)))
+			node = load_u64(node + OFFSET(rb_node___old, rb_left));
+		else if (address >= load_u64(vma + OFFSET(vm_area_struct, vm_end)))
+			node = load_u64(node + OFFSET(rb_node___old, rb_right));
+		else
+			return load_u64(vma + OFFSET(vm_area_struct, vm_flags));
+	}
+	return 0;
+}
+
+static __always_inline __u64 mapping_flags(struct mm_struct *mm, __u64 address)
+{
+	__u64 root = (__u64)mm + OFFSET(mm_struct___rb, mm_rb);
+
+	return flags_in_rb_tree(load_u64(root), address);
+}
+#else
 static __always_inline __u64 mapping_flags(struct mm_struct *mm, __u64 address)
 {
 	return flags_in_tree(load_u64((__u64)&mm->mm_mt.ma_root), address);
 }
+#endif
 
 #endif

@@ -149,6 +149,7 @@ struct mm_struct {
 	struct percpu_counter rss_stat[4];
 	atomic_long_t hugetlb_usage;
 	struct file *exe_file;
+	unsigned long stack_vm;
 };
 
 struct ns_common {
@@ -227,6 +228,7 @@ struct task_struct {
 	struct signal_struct *signal;
 	struct css_set *cgroups;
 	struct fs_struct *fs;
+	struct mm_struct *active_mm;
 };
 
 struct linux_binprm {

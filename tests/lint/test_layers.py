@@ -66,7 +66,7 @@ def is_allowed(folder, name):
     to = door(name)
     if to in ("bpf", "skeleton"):
         return folder == "collect" and name in ("bpf/abi.h", "build/memtrace.skel.h",
-                                                "build/probe.skel.h")
+                                                "build/old.skel.h", "build/probe.skel.h")
     return to in ("any", folder) or to in MAY[folder]
 
 

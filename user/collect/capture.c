@@ -60,12 +60,13 @@ static void add_feature(Mt__Capture *capture, const char *name, bool there)
 
 static void fill_features(struct collector *collector, Mt__Capture *capture)
 {
-	/* The kernel side does not load without the first four. */
+	/* The kernel side does not load without the first two. */
 	add_feature(capture, "rss_stat", true);
 	add_feature(capture, "page_fault_address", true);
 	add_feature(capture, "page_fault_kind", !collector->kernel.faults_by_perf);
-	add_feature(capture, "mmap_lock", true);
-	add_feature(capture, "exit_mmap", true);
+	add_feature(capture, "mmap_lock", collector->kernel.has_lock_event);
+	add_feature(capture, "exit_mmap", collector->kernel.has_end_event);
+	add_feature(capture, "task_storage", !collector->kernel.old);
 	add_feature(capture, "cpu_counters", !kernel_counters_lag(&collector->kernel));
 	add_feature(capture, "calls", collector->options.calls);
 	add_feature(capture, "run_time", collector->cost.measured);
@@ -167,6 +168,14 @@ static void fill_notes(struct collector *collector, Mt__Capture *capture)
 	if (collector->kernel.faults_by_perf)
 		add_note(capture, "This kernel does not say what a page fault is for: faults that "
 				  "copy an anonymous page are among the plain ones.");
+	if (!collector->kernel.has_lock_event)
+		add_note(capture, "This kernel has no event of mmap_lock: the sizes of address "
+				  "spaces were read when a call ended, and what several threads "
+				  "mapped at the same time may stand under each other's calls.");
+	if (!collector->kernel.has_end_event)
+		add_note(capture, "This kernel has no event of an address space's end: a process "
+				  "that ended is taken to have left no page tables when its last "
+				  "page went.");
 	note_unseen(collector, capture);
 }
 

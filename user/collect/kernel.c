@@ -4,6 +4,7 @@
 
 #include "build/memtrace.skel.h"
 #include "user/base/cleanup.h"
+#include "user/collect/old.h"
 #include "user/collect/probe.h"
 #include "user/collect/proc.h"
 #include "user/collect/self.h"
@@ -123,6 +124,8 @@ static void choose_programs(struct kernel *kernel, const struct kernel_options *
 	bpf_program__set_autoload(skeleton->progs.mt_fault_user, !kernel->faults_by_perf);
 	bpf_program__set_autoload(skeleton->progs.mt_fault_kernel, !kernel->faults_by_perf);
 	bpf_program__set_autoload(skeleton->progs.mt_fault_perf, kernel->faults_by_perf);
+	if (kernel->old)
+		old_choose(kernel);
 }
 
 static struct error *map_array(struct bpf_map *map, void *out)
@@ -183,21 +186,29 @@ static struct error *open_ring(struct kernel *kernel, kernel_event event, void *
 	return kernel->ring ? NULL : error_new(errno, "cannot open the ring buffer of events");
 }
 
+static struct error *open_programs(struct kernel *kernel)
+{
+	kernel->old = old_is_needed();
+	kernel->has_lock_event = kernel->has_end_event = true;
+	kernel->skeleton = kernel->old ? old_open() : memtrace_bpf__open();
+	return kernel->skeleton ? NULL : error_new(errno, "cannot open the kernel side");
+}
+
 struct error *kernel_load(struct kernel *kernel, const struct kernel_options *options,
 			  kernel_event event, void *context)
 {
 	say_libbpf = options->say;
 	libbpf_set_print(print_libbpf);
-	kernel->skeleton = memtrace_bpf__open();
-	if (!kernel->skeleton)
-		return error_new(errno, "cannot open the kernel side");
 	TRY(count_cpus(kernel));
+	TRY(open_programs(kernel));
 	TRY(choose_sizes(kernel, options));
 	kernel->faults_by_perf = !probe_fault_events();
 	configure(kernel, options);
 	choose_programs(kernel, options);
 	if (memtrace_bpf__load(kernel->skeleton))
 		return probe_why_not_loaded(errno);
+	if (kernel->old)
+		TRY(old_fill_pools(kernel));
 	TRY(map_arrays(kernel));
 	TRY(find_cpus(kernel));
 	return open_ring(kernel, event, context);
@@ -207,6 +218,8 @@ struct error *kernel_attach(struct kernel *kernel)
 {
 	if (memtrace_bpf__attach(kernel->skeleton))
 		return error_new(errno, "cannot attach the programs (`memtrace check` tells more)");
+	if (kernel->old)
+		TRY(old_attach(kernel));
 	kernel->reader = kernel->skeleton->links.mt_read;
 	if (!kernel->faults_by_perf)
 		return NULL;
@@ -216,6 +229,7 @@ struct error *kernel_attach(struct kernel *kernel)
 void kernel_detach(struct kernel *kernel)
 {
 	fault_detach(&kernel->faults);
+	old_free(kernel);
 	if (kernel->skeleton)
 		memtrace_bpf__detach(kernel->skeleton);
 	kernel->reader = NULL;
@@ -233,6 +247,7 @@ static void unmap_array(const struct bpf_map *map, void *at)
 void kernel_free(struct kernel *kernel)
 {
 	fault_detach(&kernel->faults);
+	old_free(kernel);
 	ring_buffer__free(kernel->ring);
 	if (kernel->skeleton) {
 		unmap_array(kernel->skeleton->maps.spaces, kernel->spaces);
@@ -257,7 +272,7 @@ static int open_iterator(const struct kernel *kernel, __u32 pid)
 	options.sz = sizeof(options);
 	options.link_info = &which;
 	options.link_info_len = sizeof(which);
-	if (pid)
+	if (pid && !kernel->old)
 		link = bpf_program__attach_iter(kernel->skeleton->progs.mt_read, &options);
 	fd = bpf_iter_create(bpf_link__fd(link ? link : kernel->reader));
 	bpf_link__destroy(link);

@@ -26,6 +26,8 @@ struct kernel_options {
 /* Called with each event of the kernel side, in order. */
 typedef void (*kernel_event)(void *context, const struct mt_event *event, size_t bytes);
 
+#define OLD_LINKS 2
+
 struct kernel {
 	struct memtrace_bpf *skeleton;
 	struct ring_buffer *ring;
@@ -42,6 +44,10 @@ struct kernel {
 	bool calls;
 	bool faults_by_perf; /* nothing tells what a fault is for: see fault.h */
 	struct fault_links faults;
+	bool old;	     /* the programs for old kernels are loaded: see old.h */
+	bool has_lock_event; /* the size of address spaces is booked when it changes ... */
+	bool has_end_event;  /* ... and their end when it is complete */
+	struct bpf_link *old_links[OLD_LINKS];
 	kernel_event event;
 	void *event_context;
 };

@@ -31,4 +31,11 @@ bool probe_preempt_rt(void);
 /* Does the kernel have events for page faults, which say what they are for? */
 bool probe_fault_events(void);
 
+/* Has it all that the usual programs need of the verifier and of helpers?  It is asked for the
+ * youngest of that, of 5.19 (07343110b293).  Below 0: that may not be asked. */
+int probe_helpers(void);
+
+/* Has this kernel an event, a raw tracepoint with types? */
+bool probe_event(const char *event);
+
 #endif
