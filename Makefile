@@ -200,6 +200,13 @@ SECONDS_EACH ?= 60
 fuzz: fuzzers ## look for hostile input that breaks something; SECONDS_EACH=1800 for a long time
 	tests/fuzz/run $(SECONDS_EACH)
 
+STORM_SECONDS ?= 600
+.PHONY: storm
+storm: ## ten minutes of births and memory stressors under -a (needs root)
+	$(AS_ROOT)
+	@packaging/prepare check
+	@$(STAY); { $(AGAIN) workloads && tests/e2e/storm.py $(STORM_SECONDS); }; $(GIVE_BACK)
+
 # ---- benchmarks ----
 
 BENCHES := $(patsubst %.c,$(BUILD)/%,$(filter-out %.bpf.c,$(wildcard tests/bench/*.c)))
