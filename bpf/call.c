@@ -165,12 +165,11 @@ static __always_inline void count_call(__u32 slot, __u32 operation, const struct
 	struct mt_entry *entry = entry_at(slot, operation);
 	__u32 sizes = size_histogram(operation);
 
-	if (!entry)
-		return;
-	__sync_fetch_and_add(&entry->count, 1);
-	__sync_fetch_and_add(&entry->requested_bytes, bytes);
-	if (failed)
-		__sync_fetch_and_add(&entry->failed, 1);
+	if (entry) {
+		__sync_fetch_and_add(&entry->count, 1);
+		__sync_fetch_and_add(&entry->requested_bytes, bytes);
+		__sync_fetch_and_add(&entry->failed, failed);
+	}
 	/* brk(0) only asks where the end is. */
 	if (sizes < MT_HISTOGRAMS && (bytes || sizes != MT_HIST_BRK_BYTES))
 		observe(slot, sizes, bytes);

@@ -400,7 +400,8 @@ int BPF_PROG(mt_enter_cgroup, struct cgroup *to, const char *path, struct task_s
 	if (state)
 		state->followed = MT_FOLLOWED;
 	mm = mm_of(task);
-	if (mm && !(GET(task, flags) & PF_KTHREAD))
-		open_space(mm, task, MT_BORN_BEFORE);
+	if (mm && !(GET(task, flags) & PF_KTHREAD) && !open_space(mm, task, MT_BORN_BEFORE) &&
+	    speaks_for_process(task))
+		lost(MT_LOSS_SPACES);
 	return 0;
 }

@@ -180,6 +180,9 @@ __u32 cpu_counters = 0;
  * interrupted in it.  It is asked again. */
 __u32 unmarked = 0;
 
+/* Processes that the reader found no slot for.  They are counted once, and asked for again. */
+__u32 unplaced = 0;
+
 /* What the reader is asked for: see enum mt_request. */
 __u32 request = 0;
 __u32 request_pid = 0;

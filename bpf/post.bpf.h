@@ -26,10 +26,8 @@ __noinline __u32 book_of(__u32 slot)
 	if (book)
 		return book;
 	mine = TAKE(fresh_books, config.books, free_books);
-	if (!mine) {
-		lost(MT_LOSS_CELLS);
+	if (!mine)
 		return 0;
-	}
 	book = CLAIM(&space->book, mine);
 	if (book)
 		bpf_map_push_elem(&free_books, &mine, 0);
@@ -42,8 +40,10 @@ static __always_inline struct mt_entry *entry_at(__u32 slot, __u32 operation)
 	struct mt_book *book = bpf_map_lookup_elem(&books, &number);
 
 	settle(operation);
-	if (!number || !book || operation >= MT_OPERATIONS)
+	if (!number || !book || operation >= MT_OPERATIONS) {
+		lost(MT_LOSS_CELLS);
 		return 0;
+	}
 	return &book->entry[operation];
 }
 

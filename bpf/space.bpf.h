@@ -401,6 +401,14 @@ static __always_inline __u32 give_way(struct mt_space *space, struct mm_struct *
 	return slot;
 }
 
+/* Of several threads one; all of them where the first has ended. */
+static __always_inline bool speaks_for_process(struct task_struct *task)
+{
+	struct task_struct *leader = FOLLOW(task_struct, task, group_leader);
+
+	return task == leader || !mm_of(leader);
+}
+
 /*
  * Opens a book on an address space.  One that was there before opens with what it has; a
  * newborn opens at nothing, and what it was born with is the first entry.
@@ -421,7 +429,10 @@ static __noinline __u32 open_space(struct mm_struct *mm, struct task_struct *tas
 	slot = TAKE(fresh_slots, config.slots, free_slots);
 	space = space_at(slot);
 	if (!slot || !space) {
-		lost(MT_LOSS_SPACES);
+		if (birth != MT_BORN_BEFORE)
+			lost(MT_LOSS_SPACES);
+		else if (speaks_for_process(task))
+			__sync_fetch_and_add(&unplaced, 1);
 		return 0;
 	}
 	fill_space(space, mm, task, slot, birth);

@@ -15,6 +15,7 @@ static struct error *follow_cgroup(struct collector *collector)
 	uint32_t before;
 
 	do {
+		collector->kernel.unplaced = 0;
 		before = kernel_used_slots(&collector->kernel);
 		TRY(cgroup_members(collector->cgroup_directory, follow_member, collector));
 	} while (kernel_used_slots(&collector->kernel) != before);
@@ -47,10 +48,11 @@ static struct error *follow_pid(struct collector *collector, size_t number)
 	return NULL;
 }
 
-struct error *follow_targets(struct collector *collector)
+static struct error *follow(struct collector *collector)
 {
 	const struct collector_options *options = &collector->options;
 
+	collector->kernel.unplaced = 0;
 	if (collector->cgroup_id)
 		return follow_cgroup(collector);
 	if (options->system)
@@ -62,12 +64,21 @@ struct error *follow_targets(struct collector *collector)
 	return NULL;
 }
 
+struct error *follow_targets(struct collector *collector)
+{
+	TRY(follow(collector));
+	kernel_lose_unplaced(&collector->kernel);
+	return NULL;
+}
+
+/* Whoever finds no slot now is counted already, from its birth or from the beginning. */
 void follow_late(struct collector *collector)
 {
 	uint64_t losses = kernel_losses(&collector->kernel, MT_LOSS_SPACES);
 
-	if (!collector->options.system || losses == collector->late_losses)
+	if (!collector->options.system ||
+	    (losses == collector->late_losses && !collector->kernel.unplaced))
 		return;
 	collector->late_losses = losses;
-	error_free(follow_targets(collector));
+	error_free(follow(collector));
 }

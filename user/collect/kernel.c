@@ -288,6 +288,7 @@ static struct error *follow_once(struct kernel *kernel, __u32 pid, bool open)
 	kernel->skeleton->bss->request = open ? MT_REQUEST_OPEN : MT_REQUEST_FOLLOW;
 	kernel->skeleton->bss->request_pid = pid;
 	kernel->skeleton->bss->unmarked = 0;
+	kernel->skeleton->bss->unplaced = 0;
 	fd = open_iterator(kernel, pid);
 	if (fd < 0)
 		return error_new(errno, "cannot walk the tasks");
@@ -317,7 +318,15 @@ struct error *kernel_follow(struct kernel *kernel, __u32 pid, bool open)
 {
 	if (pid)
 		TRY(follow_all(kernel, pid, false));
-	return open ? follow_all(kernel, pid, true) : NULL;
+	if (open)
+		TRY(follow_all(kernel, pid, true));
+	kernel->unplaced += kernel->skeleton->bss->unplaced;
+	return NULL;
+}
+
+void kernel_lose_unplaced(struct kernel *kernel)
+{
+	__sync_fetch_and_add(&kernel->skeleton->bss->losses[MT_LOSS_SPACES], kernel->unplaced);
 }
 
 int kernel_poll(struct kernel *kernel)

@@ -41,6 +41,7 @@ struct kernel {
 	__u32 page_bytes;
 	__u32 stale; /* mappings that closed spaces left untouched */
 	__u32 swept; /* mappings that were left by the last sweep */
+	__u32 unplaced; /* processes that were asked for since this was 0, and found no slot */
 	bool calls;
 	bool faults_by_perf; /* nothing tells what a fault is for: see fault.h */
 	struct fault_links faults;
@@ -63,6 +64,9 @@ void kernel_free(struct kernel *kernel);
 /* Follows a process: its threads are marked, and with `open` a book is opened on what it has.
  * pid 0: all processes. */
 struct error *kernel_follow(struct kernel *kernel, __u32 pid, bool open);
+
+/* Counts those that were asked for and found no slot as lost. */
+void kernel_lose_unplaced(struct kernel *kernel);
 
 /* Hands over the events that wait.  Returns how many there were. */
 int kernel_poll(struct kernel *kernel);

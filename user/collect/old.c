@@ -24,6 +24,7 @@ SAME(bss, losses);
 SAME(bss, mapping_count);
 SAME(bss, cpu_counters);
 SAME(bss, unmarked);
+SAME(bss, unplaced);
 SAME(bss, request);
 SAME(bss, request_pid);
 SAME(bss, request_run);
