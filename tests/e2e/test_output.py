@@ -107,6 +107,62 @@ def test_not_through_a_symbolic_link(option, there, tmp_path):
     assert victim.exists() is there and (not there or victim.read_text() == "precious")
 
 
+@pytest.fixture(params=[0o777, 0o1777, 0o1770], ids=oct)
+def crowded(request):
+    """A folder like /tmp, where others may put files."""
+    with public_folder() as folder:
+        folder.chmod(request.param)
+        yield folder
+
+
+def put(path, owner=65534):
+    path.write_text("old")
+    os.chown(path, owner, owner)
+
+
+@pytest.mark.parametrize("option", ["-o", "-w"])
+def test_not_into_what_another_user_has_put_there(option, crowded):
+    """Who could read then what root has seen."""
+    put(crowded / "file")
+    os.mkfifo(crowded / "fifo")
+    os.chown(crowded / "fifo", 65534, 65534)
+    with open(crowded / "fifo", "r+b", buffering=0):
+        for name in ("file", "fifo"):
+            assert_sentence(memtrace(option, crowded / name, "--", "true"), OWN_FAILURE, name)
+    assert (crowded / "file").read_text() == "old"
+
+
+@pytest.mark.parametrize("option", ["-o", "-w"])
+def test_not_into_another_name_of_a_file(option, crowded):
+    (crowded / "own").write_text("precious")
+    os.link(crowded / "own", crowded / "trap")
+    assert_sentence(memtrace(option, crowded / "trap", "--", "true"), OWN_FAILURE, "trap")
+    assert (crowded / "own").read_text() == "precious"
+
+
+@pytest.mark.parametrize("option", ["-o", "-w"])
+def test_own_file_in_a_crowd(option, crowded):
+    put(crowded / "file", 0)
+    for name in ("file", "new"):
+        assert memtrace(option, crowded / name, "--", "true").status == 0
+        assert (crowded / name).stat().st_uid == 0
+        assert (crowded / name).read_bytes() != b"old"
+
+
+def test_capture_in_another_users_folder():
+    """As with sudo: root may write there, and memtrace has no right to that any more when it
+    does."""
+    with public_folder() as folder:
+        folder.chmod(0o755)
+        put(folder / "old")
+        os.chown(folder, 65534, 65534)
+        for name in ("old", "new"):
+            assert memtrace("-w", folder / name, "-o", folder / "report", "--", "true").status == 0
+            assert memtrace("report", folder / name).status == 0
+            assert not stat.S_IMODE((folder / name).stat().st_mode) & 0o007
+        assert_full_report((folder / "report").read_text())
+
+
 def test_report_to_standard_output_by_its_sign():
     with puppet() as target:
         done = memtrace("-o", "-", "-p", str(target.pid), "-d", "0.1", cwd="/tmp")

@@ -85,7 +85,7 @@ static void comes_back(const Mt__Capture *capture, const char *path)
 	Mt__Capture *loaded = NULL;
 
 	assert_null(sample_save(capture, path));
-	assert_null(capture_load(path, &loaded));
+	assert_null(sample_load(path, &loaded));
 	assert_same(capture, loaded);
 	capture_free(loaded);
 }
@@ -253,11 +253,11 @@ static void says_what_it_cannot_read(void **state)
 	Mt__Capture *capture = NULL;
 
 	(void)state;
-	assert_says(capture_load(sample_path("none"), &capture), "No such file or directory");
-	assert_says(capture_load("/", &capture), "cannot read /: Is a directory");
-	assert_says(capture_load("/dev/null", &capture), "/dev/null is not a memtrace capture");
+	assert_says(sample_load(sample_path("none"), &capture), "No such file or directory");
+	assert_says(sample_load("/", &capture), "cannot read /: Is a directory");
+	assert_says(sample_load("/dev/null", &capture), "/dev/null is not a memtrace capture");
 	write_file(sample_path("text"), "some text that is longer than a header\n", 0600);
-	assert_says(capture_load(sample_path("text"), &capture), "is not a memtrace capture");
+	assert_says(sample_load(sample_path("text"), &capture), "is not a memtrace capture");
 	assert_null(capture);
 }
 
@@ -268,7 +268,7 @@ static void stops_reading_what_never_ends(void **state)
 	Mt__Capture *capture = NULL;
 
 	(void)state;
-	assert_says(capture_load("/dev/zero", &capture), "too large to be a memtrace capture");
+	assert_says(sample_load("/dev/zero", &capture), "too large to be a memtrace capture");
 	assert_null(capture);
 }
 #endif

@@ -2,6 +2,7 @@
 /* A capture made by hand.  See sample.h. */
 #include "tests/unit/sample.h"
 
+#include "user/base/cleanup.h"
 #include "user/base/memory.h"
 #include "user/report/report.h"
 #include "user/snapshot/file.h"
@@ -190,6 +191,14 @@ struct error *sample_save(const Mt__Capture *capture, const char *path)
 
 	TRY(file_create(&file, path));
 	return capture_save(capture, &file);
+}
+
+struct error *sample_load(const char *path, Mt__Capture **capture)
+{
+	cleanup_close int fd = -1;
+
+	TRY(capture_open(path, &fd));
+	return capture_load(fd, path, capture);
 }
 
 uint8_t *sample_file(const Mt__Capture *capture, size_t *file_bytes)

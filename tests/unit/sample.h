@@ -66,6 +66,8 @@ ProtobufCBinaryData sample_text(const char *text);
 /* Saves a capture in a file of that name. */
 struct error *sample_save(const Mt__Capture *capture, const char *path);
 
+struct error *sample_load(const char *path, Mt__Capture **capture);
+
 /* The bytes of the file that a capture is saved as; to be freed. */
 uint8_t *sample_file(const Mt__Capture *capture, size_t *file_bytes);
 

@@ -10,12 +10,10 @@
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <zstd.h>
 
 #define MAGIC "MEMTRACE"
@@ -28,102 +26,6 @@ struct header {
 	uint32_t unused; /* 0 */
 	uint64_t bytes; /* of the message, unpacked */
 };
-
-/* Which descriptor is it another name of?  A shell puts /dev/fd/63 for >(command). */
-static int descriptor_of(const char *path)
-{
-	char after;
-	int fd;
-
-	if (!strcmp(path, "/dev/stdout"))
-		return STDOUT_FILENO;
-	if (!strcmp(path, "/dev/stderr"))
-		return STDERR_FILENO;
-	return sscanf(path, "/dev/fd/%d%c", &fd, &after) == 1 ? fd : -1;
-}
-
-static struct error *take_given(struct file *file, int fd)
-{
-	int flags = fcntl(fd, F_GETFL);
-
-	if (flags < 0 || flags & O_PATH || (flags & O_ACCMODE) == O_RDONLY)
-		return error_new(0, "%s is not open for writing", file->path);
-	file->given = true;
-	file->descriptor = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	return file->descriptor < 0 ? error_new(errno, "cannot open %s", file->path) : NULL;
-}
-
-struct error *file_create(struct file *file, const char *path)
-{
-	const int flags = O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC;
-	int given = descriptor_of(path);
-
-	*file = (struct file){ .path = path, .descriptor = -1 };
-	if (given >= 0)
-		return take_given(file, given);
-	file->descriptor = open(path, flags | O_EXCL, 0600);
-	file->made = file->descriptor >= 0;
-	if (file->descriptor < 0 && errno == EEXIST)
-		file->descriptor = open(path, flags, 0600);
-	if (file->descriptor >= 0)
-		return NULL;
-	if (errno == ELOOP)
-		return error_new(0, "%s is a symbolic link: memtrace writes through none, name "
-				    "the file itself", path);
-	return error_new(errno, "cannot create %s", path);
-}
-
-/* Can it be emptied and removed? */
-static bool is_ours(const struct file *file)
-{
-	struct stat stat;
-
-	return !file->given && !fstat(file->descriptor, &stat) && S_ISREG(stat.st_mode);
-}
-
-int file_begin(struct file *file)
-{
-	file->begun = true;
-	return is_ours(file) && ftruncate(file->descriptor, 0) ? errno : 0;
-}
-
-int file_close(struct file *file)
-{
-	int number = close(file->descriptor) ? errno : 0;
-
-	file->descriptor = -1;
-	if (file->made && !file->begun)
-		unlink(file->path);
-	return number;
-}
-
-/* One that was there before may be open to all by oversight; a group is somebody's choice. */
-static struct error *make_private(const struct file *file)
-{
-	struct stat stat;
-
-	if (is_ours(file) && !fstat(file->descriptor, &stat) && (stat.st_mode & 07) &&
-	    fchmod(file->descriptor, stat.st_mode & 0600))
-		return error_new(errno, "cannot keep others from reading %s", file->path);
-	return NULL;
-}
-
-static struct error *write_all(const struct file *file, const void *bytes, size_t count)
-{
-	const char *at = bytes;
-
-	while (count) {
-		ssize_t written = write(file->descriptor, at, count);
-
-		if (written < 0 && errno == EINTR)
-			continue;
-		if (written < 0)
-			return error_new(errno, "cannot write %s", file->path);
-		at += written;
-		count -= written;
-	}
-	return NULL;
-}
 
 static struct error *compress(const Mt__Capture *capture, void **out, size_t *out_bytes,
 			      size_t *raw_bytes)
@@ -152,26 +54,23 @@ static struct error *write_capture(const struct file *file, const Mt__Capture *c
 	cleanup_free void *frame = NULL;
 	size_t frame_bytes = 0, raw_bytes = 0;
 
-	TRY(make_private(file));
+	TRY(file_make_private(file));
 	TRY(compress(capture, &frame, &frame_bytes, &raw_bytes));
 	header.bytes = htole64(raw_bytes);
-	TRY(write_all(file, &header, sizeof(header)));
-	return write_all(file, frame, frame_bytes);
+	TRY(file_write(file, &header, sizeof(header)));
+	return file_write(file, frame, frame_bytes);
 }
 
 struct error *capture_save(const Mt__Capture *capture, struct file *file)
 {
-	const bool removable = is_ours(file);
-	struct error *error = NULL;
 	int number = file_begin(file);
+	struct error *error = number ? NULL : write_capture(file, capture);
 
-	if (!number)
-		error = write_capture(file, capture);
+	if (error || number)
+		file_discard(file);
 	number = file_close(file) ?: number;
 	if (number && !error)
 		error = error_new(number, "cannot write %s", file->path);
-	if (error && removable)
-		unlink(file->path);
 	return error;
 }
 
@@ -318,14 +217,17 @@ static struct error *read_all(int fd, const char *path, void **out, size_t *out_
 	return NULL;
 }
 
-struct error *capture_load(const char *path, Mt__Capture **capture)
+struct error *capture_open(const char *path, int *fd)
 {
-	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+	*fd = open(path, O_RDONLY | O_CLOEXEC);
+	return *fd < 0 ? error_new(errno, "cannot open %s", path) : NULL;
+}
+
+struct error *capture_load(int fd, const char *path, Mt__Capture **capture)
+{
 	cleanup_free void *bytes = NULL;
 	size_t count = 0;
 
-	if (fd < 0)
-		return error_new(errno, "cannot open %s", path);
 	TRY(read_all(fd, path, &bytes, &count));
 	return capture_parse(bytes, count, path, capture);
 }
