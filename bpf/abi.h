@@ -394,12 +394,14 @@ struct mt_config {
 	__u32 follow_all;
 	__u32 follow_children;
 	__u32 calls;
-	__u32 own_pid; /* memtrace itself is never followed */
+	__u32 own_pid; /* memtrace itself is never followed, ... */
+	__u32 timer_pid; /* ... nor its other process, 0: none */
 	__u32 cgroup_v1; /* the cgroup that counts is of a v1 hierarchy, the memory controller's */
 	__u32 page_bytes;
 	__u32 preemptible_locks; /* PREEMPT_RT */
+	__u32 unused;
 	__u64 cgroup_id; /* tasks that enter it are followed, 0: none */
 };
-_Static_assert(sizeof(struct mt_config) == 56, "mt_config");
+_Static_assert(sizeof(struct mt_config) == 64, "mt_config");
 
 #endif

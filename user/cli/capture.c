@@ -18,7 +18,7 @@ static void free_collector(struct collector **collector)
 
 #define cleanup_collector __attribute__((cleanup(free_collector)))
 
-/* Where the results go: opened before anything is counted or run. */
+/* Where the results go: opened before anything is counted or run, and while memtrace may. */
 struct places {
 	struct output report;
 	struct file capture;
@@ -64,7 +64,8 @@ static void say(const char *text)
 	fputs(text, stderr);
 }
 
-static struct error *start(const struct options *options, struct collector **out)
+static struct error *start(const struct options *options, const struct places *places,
+			   struct collector **out)
 {
 	const struct collector_options wanted = {
 		.pids = options->pids,
@@ -82,6 +83,10 @@ static struct error *start(const struct options *options, struct collector **out
 	TRY(collector_new(&wanted, &collector));
 	/* The command is a process of its own by now: this is not for it. */
 	signals_spare_writers();
+	TRY(collector_attach(collector));
+	if (options->write)
+		TRY(file_make_private(&places->capture));
+	command_note(options, collector_confine(collector));
 	TRY(collector_start(collector));
 	signals_open(collector_child(collector), collector_child_descriptor(collector));
 	if (options->run)
@@ -103,6 +108,8 @@ static struct error *finish(struct collector *collector, const struct options *o
 	TRY(collector_finish(collector, &capture));
 	places->report.report.intervals_written = true;
 	error = options->write ? capture_save(capture, &places->capture) : NULL;
+	road_confine(options, collector_child(collector) ? collector_child_descriptor(collector) :
+							   -1);
 	error = error_first(error, road_walk(capture, options, &places->report));
 	*status = road_status(capture, options);
 	mt__capture__free_unpacked(capture, NULL);
@@ -117,7 +124,7 @@ static struct error *capture(const struct options *options, struct collector **c
 	struct error *error;
 
 	TRY(open_places(&places, options));
-	error = start(options, collector);
+	error = start(options, &places, collector);
 	if (!error)
 		error = session_run(*collector, options, &places.report);
 	if (!error)

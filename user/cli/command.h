@@ -12,4 +12,7 @@ struct error *command_check(const struct options *options, int *status);
 /* Tells the user what went wrong; returns the status to end with. */
 int command_fail(const struct error *error);
 
+/* What does not keep it from going on: said with -v. */
+void command_note(const struct options *options, struct error *error);
+
 #endif

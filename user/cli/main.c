@@ -53,6 +53,13 @@ int command_fail(const struct error *error)
 	return error->status ? error->status : 1;
 }
 
+void command_note(const struct options *options, struct error *error)
+{
+	if (error && options->verbose)
+		command_fail(error);
+	error_free(error);
+}
+
 /*
  * Where a standard stream is closed, the first file that is opened would get what is meant for
  * the stream.  This takes its place, can be neither read nor written, and is not the command's.

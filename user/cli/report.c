@@ -6,22 +6,30 @@
 #include "user/cli/signals.h"
 #include "user/snapshot/file.h"
 
+/* What a stranger has sent is read without the rights to do anything with it. */
+static struct error *report(int fd, const struct options *options, struct output *output,
+			    int *status)
+{
+	Mt__Capture *capture;
+	struct error *error;
+
+	road_confine(options, -1);
+	TRY(capture_load(fd, options->file, &capture));
+	error = road_walk(capture, options, output);
+	*status = road_status(capture, options);
+	capture_free(capture);
+	return error;
+}
+
 struct error *command_report(const struct options *options, int *status)
 {
 	cleanup_close int fd = -1;
-	struct error *error;
-	Mt__Capture *capture;
 	struct output output;
+	struct error *error;
 
 	signals_spare_writers();
 	TRY(capture_open(options->file, &fd));
-	TRY(capture_load(fd, options->file, &capture));
-	error = output_open(&output, options);
-	if (!error) {
-		error = road_walk(capture, options, &output);
-		*status = road_status(capture, options);
-		error = error_first(error, output_close(&output));
-	}
-	capture_free(capture);
-	return error;
+	TRY(output_open(&output, options));
+	error = report(fd, options, &output, status);
+	return error_first(error, output_close(&output));
 }

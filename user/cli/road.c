@@ -5,7 +5,17 @@
  */
 #include "user/cli/road.h"
 
+#include "user/base/text.h"
+#include "user/cli/command.h"
+#include "user/collect/confine.h"
+
 #define LOST 3
+
+void road_confine(const struct options *options, int command)
+{
+	text_columns("\u8a18"); /* the widths are in a file, too */
+	command_note(options, confine_report(command));
+}
 
 struct error *road_walk(const Mt__Capture *capture, const struct options *options,
 			struct output *output)

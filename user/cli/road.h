@@ -5,6 +5,12 @@
 
 #include "user/cli/output.h"
 
+/*
+ * From here on memtrace has no capability, opens nothing, and makes no call but those that a
+ * report takes.  `command` is the pidfd of one that lives on and is sent signals, -1: none.
+ */
+void road_confine(const struct options *options, int command);
+
 /* Builds the model of a capture and writes the report that was asked for. */
 struct error *road_walk(const Mt__Capture *capture, const struct options *options,
 			struct output *output);

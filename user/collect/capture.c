@@ -130,8 +130,8 @@ void capture_list_living(struct collector *collector)
 
 static bool is_unseen(struct collector *collector, pid_t pid)
 {
-	return pid != getpid() && !process_find(&collector->processes, pid) &&
-	       target_has_memory(pid);
+	return pid != getpid() && pid != collector->cost.timer &&
+	       !process_find(&collector->processes, pid) && target_has_memory(pid);
 }
 
 static void add_note(Mt__Capture *capture, const char *note)

@@ -4,6 +4,7 @@
 
 #include "user/base/memory.h"
 #include "user/collect/capture.h"
+#include "user/collect/confine.h"
 #include "user/collect/follow.h"
 #include "user/collect/live.h"
 #include "user/collect/mapping.h"
@@ -24,6 +25,7 @@ static struct error *open_targets(struct collector *collector)
 
 	if (options->command)
 		TRY(launch_prepare(&collector->launch, options->command));
+	cost_open(&collector->cost);
 	self_raise_files(); /* not for the command */
 	TRY(targets_open(&collector->targets, options->pids, options->pid_count));
 	if (options->cgroup)
@@ -38,7 +40,7 @@ struct error *collector_new(const struct collector_options *options, struct coll
 	struct error *error;
 
 	collector->options = *options;
-	collector->cost.timing = collector->cost.timer = -1;
+	collector->cost.socket = -1;
 	collector->targets.epoll = -1;
 	process_table_init(&collector->processes);
 	cgroup_names_init(&collector->cgroups);
@@ -64,11 +66,12 @@ static void set_started(struct collector *collector)
 	};
 }
 
-struct error *collector_start(struct collector *collector)
+struct error *collector_attach(struct collector *collector)
 {
 	const struct collector_options *options = &collector->options;
 	struct kernel_options kernel_options = {
 		.targets = options->pid_count,
+		.timer_pid = collector->cost.timer,
 		.follow_all = options->system && !collector->cgroup_id,
 		.follow_children = options->children,
 		.calls = options->calls,
@@ -78,7 +81,17 @@ struct error *collector_start(struct collector *collector)
 
 	TRY(kernel_load(&collector->kernel, &kernel_options, roster_event,
 			&collector->processes));
-	TRY(kernel_attach(&collector->kernel));
+	return kernel_attach(&collector->kernel);
+}
+
+struct error *collector_confine(const struct collector *collector)
+{
+	return confine_capture(&collector->kernel,
+			       collector->launch.pid ? collector->launch.pidfd : -1);
+}
+
+struct error *collector_start(struct collector *collector)
+{
 	cost_start(&collector->cost);
 	set_started(collector);
 	TRY(follow_targets(collector));
@@ -99,8 +112,6 @@ size_t collector_descriptors(const struct collector *collector, int *descriptors
 
 	if (count < room)
 		descriptors[count++] = kernel_poll_fd(&collector->kernel);
-	if (count < room && collector->cost.timer >= 0)
-		descriptors[count++] = collector->cost.timer;
 	if (count < room && collector->launch.pid && !collector->launch.ended)
 		descriptors[count++] = collector->launch.pidfd;
 	if (count < room && collector->targets.living)
@@ -123,7 +134,6 @@ void collector_tick(struct collector *collector)
 	if (collector->launch.pid)
 		launch_poll(&collector->launch);
 	take_in(collector, GRACE_NS);
-	cost_tick(&collector->cost);
 	follow_late(collector);
 }
 

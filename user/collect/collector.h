@@ -36,7 +36,14 @@ struct collector_status {
 /* Checks the targets, and makes the process of the command: call it before handling signals. */
 struct error *collector_new(const struct collector_options *options, struct collector **out);
 
-/* Loads, attaches, opens the books: counting when it returns. */
+/* Loads and attaches: all that takes privileges. */
+struct error *collector_attach(struct collector *collector);
+
+/* Gives up what is not needed any more.  An error leaves everything as it should be, but for
+ * what it says. */
+struct error *collector_confine(const struct collector *collector);
+
+/* Opens the books: counting when it returns. */
 struct error *collector_start(struct collector *collector);
 
 /* Lets the command go, which waits until then. */

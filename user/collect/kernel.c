@@ -108,6 +108,7 @@ static void configure(struct kernel *kernel, const struct kernel_options *option
 		.preemptible_locks = probe_preempt_rt(),
 		.cgroup_v1 = self_memory_cgroup_v1(),
 		.own_pid = getpid(),
+		.timer_pid = options->timer_pid,
 		.cgroup_id = options->cgroup_id,
 	};
 
@@ -224,6 +225,15 @@ struct error *kernel_attach(struct kernel *kernel)
 	if (!kernel->faults_by_perf)
 		return NULL;
 	return fault_attach(kernel->skeleton->progs.mt_fault_perf, kernel->cpus, &kernel->faults);
+}
+
+bool kernel_is_reachable(const struct kernel *kernel)
+{
+	cleanup_close int walk = bpf_iter_create(bpf_link__fd(kernel->reader));
+	__u32 first;
+
+	return walk >= 0 &&
+	       !bpf_map_get_next_key(bpf_map__fd(kernel->skeleton->maps.books), NULL, &first);
 }
 
 void kernel_detach(struct kernel *kernel)

@@ -21,6 +21,7 @@ struct kernel_options {
 	bool calls;
 	void (*say)(const char *text); /* takes what libbpf has to say, NULL: nobody */
 	uint64_t cgroup_id; /* 0: none */
+	__u32 timer_pid; /* of memtrace's other process, 0: none */
 };
 
 /* Called with each event of the kernel side, in order. */
@@ -56,6 +57,9 @@ struct kernel {
 struct error *kernel_load(struct kernel *kernel, const struct kernel_options *options,
 			  kernel_event event, void *context);
 struct error *kernel_attach(struct kernel *kernel);
+
+/* Whether maps and iterators can be used with the privileges that are in force now. */
+bool kernel_is_reachable(const struct kernel *kernel);
 
 /* Stops counting at once; the maps stay readable until kernel_free(). */
 void kernel_detach(struct kernel *kernel);

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What may memtrace still do, once it has what it needs?  See confine.h. */
+#include "user/collect/confine.h"
+
+#include <cap-ng.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <seccomp.h>
+#include <stdint.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#define PERF_EVENT_IOC_DISABLE 0x2401 /* of linux/perf_event.h, by which libbpf detaches */
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* ---- capabilities ---- */
+
+#define BIT(capability) (1ULL << (capability))
+
+static uint64_t permitted(void)
+{
+	uint64_t set = 0;
+
+	capng_get_caps_process();
+	for (unsigned int i = 0; i <= CAP_LAST_CAP; i++) {
+		if (capng_have_capability(CAPNG_PERMITTED, i))
+			set |= BIT(i);
+	}
+	return set;
+}
+
+/* Of those that it has, `used` stay in force, and `reserve` within reach. */
+static void keep(uint64_t used, uint64_t reserve)
+{
+	uint64_t had = permitted();
+
+	capng_clear(CAPNG_SELECT_ALL);
+	for (unsigned int i = 0; i <= CAP_LAST_CAP; i++) {
+		if (had & used & BIT(i))
+			capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, i);
+		else if (had & reserve & BIT(i))
+			capng_update(CAPNG_ADD, CAPNG_PERMITTED, i);
+	}
+	capng_apply(CAPNG_SELECT_ALL);
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
+/*
+ * Other users' processes are looked at, and their commands may have become another user's.
+ * Since 5.19 (c8644cd0efe7) what is loaded is used without a capability, before that not.
+ */
+static void drop_capabilities(const struct kernel *kernel, bool has_command)
+{
+	uint64_t needed = BIT(CAP_SYS_PTRACE) | (has_command ? BIT(CAP_KILL) : 0);
+	uint64_t kernel_side = permitted() & BIT(CAP_BPF) ? BIT(CAP_BPF) | BIT(CAP_PERFMON) :
+							    BIT(CAP_SYS_ADMIN);
+
+	keep(needed, kernel_side);
+	keep(kernel_is_reachable(kernel) ? needed : needed | kernel_side, 0);
+}
+
+/* ---- calls ---- */
+
+/* What the C library needs to compute and to write, and signals to be handled. */
+static const int plain[] = {
+	SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(close), SCMP_SYS(lseek),
+	SCMP_SYS(fstat), SCMP_SYS(newfstatat), SCMP_SYS(ftruncate), SCMP_SYS(fcntl),
+	SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(brk), SCMP_SYS(munmap), SCMP_SYS(mremap),
+	SCMP_SYS(madvise), SCMP_SYS(futex), SCMP_SYS(sched_yield), SCMP_SYS(getrandom),
+	SCMP_SYS(sysinfo), SCMP_SYS(clock_gettime), SCMP_SYS(getpid), SCMP_SYS(gettid),
+	SCMP_SYS(getpgid), SCMP_SYS(getpgrp), SCMP_SYS(getsid), SCMP_SYS(wait4),
+	SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn),
+	SCMP_SYS(restart_syscall), SCMP_SYS(exit), SCMP_SYS(exit_group),
+};
+
+/* What a capture does besides, to end with a file that is taken back, and with a narrower
+ * filter.  What may be opened, allow_reading() says. */
+static const int capturing[] = {
+	SCMP_SYS(readlink), SCMP_SYS(readlinkat), SCMP_SYS(getdents64), SCMP_SYS(stat),
+	SCMP_SYS(lstat), SCMP_SYS(statx), SCMP_SYS(statfs), SCMP_SYS(fstatfs), SCMP_SYS(access),
+	SCMP_SYS(faccessat), SCMP_SYS(faccessat2), SCMP_SYS(uname), SCMP_SYS(sched_getaffinity),
+	SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_ctl), SCMP_SYS(dup),
+	SCMP_SYS(timerfd_create), SCMP_SYS(timerfd_settime), SCMP_SYS(nanosleep),
+	SCMP_SYS(clock_nanosleep), SCMP_SYS(getuid), SCMP_SYS(geteuid), SCMP_SYS(getgid),
+	SCMP_SYS(getegid), SCMP_SYS(fchmod), SCMP_SYS(unlinkat), SCMP_SYS(capget),
+	SCMP_SYS(capset), SCMP_SYS(prctl), SCMP_SYS(seccomp),
+};
+
+static const int timing[] = {
+	SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(close), SCMP_SYS(poll), SCMP_SYS(ppoll),
+	SCMP_SYS(restart_syscall), SCMP_SYS(exit_group),
+};
+
+/* Of bpf(2): what is there is read, written, walked and let go; nothing is loaded. */
+static const int bpf_commands[] = {
+	BPF_MAP_LOOKUP_ELEM, BPF_MAP_UPDATE_ELEM, BPF_MAP_DELETE_ELEM, BPF_MAP_GET_NEXT_KEY,
+	BPF_MAP_LOOKUP_AND_DELETE_ELEM, BPF_MAP_LOOKUP_BATCH, BPF_MAP_LOOKUP_AND_DELETE_BATCH,
+	BPF_MAP_UPDATE_BATCH, BPF_MAP_DELETE_BATCH, BPF_OBJ_GET_INFO_BY_FD, BPF_PROG_TEST_RUN,
+	BPF_LINK_CREATE, BPF_LINK_DETACH, BPF_ITER_CREATE,
+};
+
+static const unsigned long terminal_requests[] = { TCGETS, TIOCGWINSZ, TIOCGPGRP,
+						   PERF_EVENT_IOC_DISABLE };
+
+static int allow(scmp_filter_ctx filter, const int *calls, size_t count)
+{
+	int wrong = 0;
+
+	for (size_t i = 0; i < count && !wrong; i++)
+		wrong = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0);
+	return wrong;
+}
+
+static int allow_if(scmp_filter_ctx filter, int call, struct scmp_arg_cmp condition)
+{
+	return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, 1, &condition);
+}
+
+/* Memory, but none to run what is in it; and how much there may be. */
+static int allow_memory(scmp_filter_ctx filter)
+{
+	return allow_if(filter, SCMP_SYS(mmap), SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)) ?:
+	       allow_if(filter, SCMP_SYS(mprotect), SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)) ?:
+	       allow_if(filter, SCMP_SYS(prlimit64), SCMP_A2(SCMP_CMP_EQ, 0));
+}
+
+/* To memtrace itself, which dies of it, and to the command. */
+static int allow_signals(scmp_filter_ctx filter, int command)
+{
+	int wrong = allow_if(filter, SCMP_SYS(tgkill), SCMP_A0(SCMP_CMP_EQ, getpid()));
+
+	if (wrong || command < 0)
+		return wrong;
+	return allow_if(filter, SCMP_SYS(pidfd_send_signal), SCMP_A0(SCMP_CMP_EQ, command));
+}
+
+static int allow_terminal(scmp_filter_ctx filter)
+{
+	int wrong = 0;
+
+	for (size_t i = 0; i < COUNT(terminal_requests) && !wrong; i++)
+		wrong = allow_if(filter, SCMP_SYS(ioctl),
+				 SCMP_A1(SCMP_CMP_EQ, terminal_requests[i]));
+	return wrong;
+}
+
+static int allow_reading(scmp_filter_ctx filter)
+{
+	return allow_if(filter, SCMP_SYS(openat),
+			SCMP_A2(SCMP_CMP_MASKED_EQ, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY));
+}
+
+static int allow_bpf(scmp_filter_ctx filter, const int *commands, size_t count)
+{
+	int wrong = 0;
+
+	for (size_t i = 0; i < count && !wrong; i++)
+		wrong = allow_if(filter, SCMP_SYS(bpf), SCMP_A0(SCMP_CMP_EQ, commands[i]));
+	return wrong;
+}
+
+/* ---- filters ---- */
+
+static int add_report(scmp_filter_ctx filter, int command)
+{
+	return allow(filter, plain, COUNT(plain)) ?: allow_memory(filter) ?:
+	       allow_terminal(filter) ?: allow_signals(filter, command);
+}
+
+static int add_capture(scmp_filter_ctx filter, int command)
+{
+	return add_report(filter, command) ?: allow(filter, capturing, COUNT(capturing)) ?:
+	       allow_reading(filter) ?:
+	       allow_bpf(filter, bpf_commands, COUNT(bpf_commands));
+}
+
+static int add_timer(scmp_filter_ctx filter, int unused)
+{
+	const int command = BPF_ENABLE_STATS;
+
+	(void)unused;
+	return allow(filter, timing, COUNT(timing)) ?: allow_bpf(filter, &command, 1);
+}
+
+/* What is not allowed is as if this kernel had no such call: the C library knows that. */
+static struct error *set_filter(int (*add)(scmp_filter_ctx filter, int command), int command)
+{
+	scmp_filter_ctx filter;
+	int wrong;
+
+#ifdef __SANITIZE_ADDRESS__ /* its own calls are not foreseen here, the leak check's least of all */
+	return NULL;
+#endif
+	filter = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
+	wrong = filter ? add(filter, command) ?: seccomp_load(filter) : -ENOMEM;
+	seccomp_release(filter);
+	return wrong ? error_new(-wrong, "memtrace runs without a filter of its calls") : NULL;
+}
+
+struct error *confine_capture(const struct kernel *kernel, int command)
+{
+	drop_capabilities(kernel, command >= 0);
+	return set_filter(add_capture, command);
+}
+
+struct error *confine_report(int command)
+{
+	keep(command >= 0 ? BIT(CAP_KILL) : 0, 0);
+	return set_filter(add_report, command);
+}
+
+struct error *confine_timer(void)
+{
+	keep(BIT(CAP_SYS_ADMIN), 0);
+	return set_filter(add_timer, -1);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What may memtrace still do, once it has what it needs?
+ *
+ * It reads what others say of themselves: names, arguments, captures.  Whoever finds a mistake
+ * in how it does that is to win nothing by it.  So capabilities go as soon as the kernel side is
+ * attached, and the kernel takes from then on only those calls that are needed.  Neither can be
+ * taken back, and both hold for memtrace alone: a command has its user's rights, and no filter.
+ */
+#ifndef MEMTRACE_COLLECT_CONFINE_H
+#define MEMTRACE_COLLECT_CONFINE_H
+
+#include "user/base/error.h"
+#include "user/collect/kernel.h"
+
+/*
+ * While a capture goes on: files are opened to be read, and none to be written.  `command` is
+ * the pidfd that signals are passed on to, -1: none.  An error says that there is no filter; the
+ * capabilities are gone all the same.
+ */
+struct error *confine_capture(const struct kernel *kernel, int command);
+
+/* While a report is made: what is open is read and written, and nothing is opened any more. */
+struct error *confine_report(int command);
+
+/* In the process that has the kernel time its programs: see cost.h. */
+struct error *confine_timer(void);
+
+#endif
