@@ -240,7 +240,6 @@ enum mt_cow {
 	MT_COW_NO,
 	MT_COW_MAYBE, /* a write to a page that is there: a copy, unless the zero page was */
 	MT_COW_FILE, /* it replaces a page of a file */
-	MT_COW_UNKNOWN, /* nothing says so far what it is for */
 };
 
 #define MT_MARKS 4096 /* powers of two */

@@ -173,6 +173,7 @@ enum {
 
 #define IS_32_BITS (1 << 22) /* TIF_32BIT */
 #define EXCEPTION_LEVEL 0xf  /* in pstate; 0 is user mode */
+#define RUNS_32_BITS 0x10    /* there */
 #define TAG_SHIFT 56	     /* the byte above is a tag that memory calls take no notice of */
 
 /* An atomic operation keeps what is before it from what is after it, where its result is used. */
@@ -210,6 +211,16 @@ static __always_inline __s64 call_number(struct pt_regs *regs)
 static __always_inline bool is_from_user(const struct event_registers *regs)
 {
 	return (*(const volatile __u64 *)&regs->pstate & EXCEPTION_LEVEL) == 0;
+}
+
+static __always_inline bool is_of_32_bits(const struct event_registers *regs)
+{
+	return *(const volatile __u64 *)&regs->pstate & RUNS_32_BITS;
+}
+
+static __always_inline __u64 interrupted_ip(const struct event_registers *regs)
+{
+	return *(const volatile __u64 *)&regs->pc;
 }
 
 /* A 32-bit call has numbers of its own: only those that matter are translated. */

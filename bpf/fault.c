@@ -2,6 +2,7 @@
 /* Which page faults does a process take, and what for?  Runs before the fault is served. */
 #include "bpf/mapping.bpf.h"
 #include "bpf/space.bpf.h"
+#include "bpf/store.bpf.h"
 #include "bpf/vma.bpf.h"
 
 #define FAULT_ON_PRESENT_PAGE 1
@@ -142,17 +143,17 @@ int BPF_PROG(mt_fault_kernel, unsigned long address, struct pt_regs *regs, unsig
 
 /* ---- where those two events are not: all but x86 ---- */
 
-/* As above, but nothing says whether it is a write, or of a page that is there. */
-static __always_inline int take_user_fault(__u64 address, const void *on_stack)
+static __always_inline int take_user_fault(struct bpf_perf_event_data *event)
 {
 	struct task_struct *task = current_task();
 	struct mt_cpu *cpu = this_cpu();
+	__u64 address = event->addr;
 	struct mt_space *space;
 	struct mt_mark *mark;
 	struct mt_lane *lane;
 
 	cpu->runs++;
-	if (!is_by(cpu, stack_of(cpu, on_stack)))
+	if (!is_by(cpu, stack_of(cpu, event)))
 		remember(cpu->scratch >> STACK_BITS);
 	if (!cpu->slot)
 		return 0;
@@ -161,8 +162,13 @@ static __always_inline int take_user_fault(__u64 address, const void *on_stack)
 	if (!space || !lane || space->mm != cpu->mm)
 		return 0;
 	mark = mark_at(cpu->mark);
-	lane->faults++;
-	mark->cow = MT_COW_UNKNOWN;
+	if (stores_to_present(&event->regs, address) && is_copy(cpu->slot, address)) {
+		mark->cow = MT_COW_MAYBE;
+		lane->cow_faults++;
+	} else {
+		mark->cow = MT_COW_NO;
+		lane->faults++;
+	}
 	mark->stack = cpu->stack;
 	mark->task = cpu->task;
 	mark->address = address;
@@ -182,6 +188,6 @@ SEC("?perf_event")
 int mt_fault_perf(struct bpf_perf_event_data *event)
 {
 	if (is_from_user(&event->regs))
-		return take_user_fault(event->addr, event);
+		return take_user_fault(event);
 	return take_kernel_fault(event->addr, event);
 }

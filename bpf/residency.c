@@ -78,25 +78,10 @@ __noinline int note_call(__u32 slot, __u32 why, __u64 released)
 	return 0;
 }
 
-/* Of a fault that was not said what it is for: one that replaces a file's page shows it. */
-static __always_inline void learn_cow(struct mt_mark *mark, struct mt_lane *lane, __u32 member,
-				      __s64 pages)
-{
-	mark->cow = MT_COW_NO;
-	if (pages >= 0 || (member != MT_FILE && member != MT_SHMEM) ||
-	    (GET(current_task(), flags) & PF_MEMALLOC))
-		return;
-	mark->cow = MT_COW_FILE;
-	__sync_fetch_and_add(&lane->cow_faults, 1);
-	__sync_fetch_and_add(&lane->faults, -1);
-}
-
 /* A copy-on-write fault shows what it replaced: a file's page, or (by its absence) zeroes. */
 static __always_inline void settle_cow(struct mt_mark *mark, struct mt_lane *lane, __u32 member,
 				       __s64 pages)
 {
-	if (mark->cow == MT_COW_UNKNOWN && HAS_CPU_COUNTERS)
-		learn_cow(mark, lane, member, pages);
 	if (mark->cow != MT_COW_MAYBE)
 		return;
 	if (member != MT_ANON && pages < 0) {

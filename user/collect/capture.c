@@ -166,8 +166,8 @@ static void fill_notes(struct collector *collector, Mt__Capture *capture)
 				  "its counters, and the books with them, lag behind by so "
 				  "much.");
 	if (collector->kernel.faults_by_perf)
-		add_note(capture, "This kernel does not say what a page fault is for: faults that "
-				  "copy an anonymous page are among the plain ones.");
+		add_note(capture, "This kernel does not say what a page fault is for: which ones "
+				  "copied a page is inferred.");
 	if (!collector->kernel.has_lock_event)
 		add_note(capture, "This kernel has no event of mmap_lock: the sizes of address "
 				  "spaces were read when a call ended, and what several threads "

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * How are page faults seen where the kernel has no events for them (all but x86)?  As a software
- * event of perf, one for each CPU, which says where a fault is but not what for.
+ * event of perf, one for each CPU, which says where a fault is but not what for.  A CPU that is
+ * brought up later is not seen.
  */
 #ifndef MEMTRACE_COLLECT_FAULT_H
 #define MEMTRACE_COLLECT_FAULT_H

@@ -119,8 +119,8 @@ static struct probe probes[PROBES] = {
 			   "run as root, or add cap_sys_admin (Debian's perf_event_paranoid of 3 "
 			   "wants it)" },
 	[PROBE_FAULT_EVENTS] = { "events exceptions:page_fault_user, _kernel", false, false,
-				 "perf counts the faults, which does not say what they are for: a "
-				 "copy of an anonymous page is a plain fault",
+				 "perf tells of faults, but not what for: which ones copy a page "
+				 "is inferred, and on a CPU before ARMv8.1 some are missed",
 				 "an x86-64 kernel" },
 	[PROBE_LOCK] = { "event mmap_lock:mmap_lock_released", false, false,
 			 "sizes of address spaces are read when a call ends: those of threads "
