@@ -130,6 +130,29 @@ static __always_inline struct task_struct *current_task(void)
 	})
 #endif
 
+/*
+ * The event of mmap_lock's release had the path of a cgroup before `write`, up to some kernel
+ * between 6.12 and 6.18; the form of its record in tracefs tells.
+ */
+struct trace_event_raw_mmap_lock___old {
+	__u32 __data_loc_memcg_path;
+} __attribute__((preserve_access_index));
+
+#define HAS_LOCK_PATH \
+	bpf_core_field_exists(struct trace_event_raw_mmap_lock___old, __data_loc_memcg_path)
+
+static __always_inline bool is_lock_for_writing(const __u64 *arguments)
+{
+	__u64 write;
+
+	/* By hand: the compiler would compute the address, which the verifier refuses. */
+	if (HAS_LOCK_PATH)
+		asm volatile("%0 = *(u64 *)(%1 + 16)" : "=r"(write) : "r"(arguments));
+	else
+		asm volatile("%0 = *(u64 *)(%1 + 8)" : "=r"(write) : "r"(arguments));
+	return (bool)write;
+}
+
 static __always_inline struct mm_struct *mm_of(struct task_struct *task)
 {
 	return FOLLOW(mm_struct, task, mm);

@@ -42,8 +42,9 @@ static __noinline int book_released(struct mm_struct *mm, struct mt_space *space
 }
 
 SEC("tp_btf/mmap_lock_released")
-int BPF_PROG(mt_lock_release, struct mm_struct *mm, bool write)
+int mt_lock_release(const __u64 *arguments)
 {
+	struct mm_struct *mm = (struct mm_struct *)arguments[0];
 	struct mt_cpu *cpu = this_cpu();
 	struct mt_space *space;
 	__u32 slot;
@@ -59,7 +60,7 @@ int BPF_PROG(mt_lock_release, struct mm_struct *mm, bool write)
 	if (GET(mm, mm_users.counter) == 0 && GET(mm, map_count) == 0)
 		close_space(mm, current_task(), slot);
 	else if (mapped_moved(mm, space) || tables_moved(mm, space))
-		book_released(mm, space, slot, write);
+		book_released(mm, space, slot, is_lock_for_writing(arguments));
 	return 0;
 }
 

@@ -109,10 +109,10 @@ long bpf_probe_read_user(void *to, __u32 bytes, const void *from);
 
 int main(void)
 {
-	__u32 word;
+    __u32 word;
 
-	while (fread(&word, sizeof(word), 1, stdin) == 1)
-		puts(is_store(word) ? "yes" : "no");
+    while (fread(&word, sizeof(word), 1, stdin) == 1)
+        puts(is_store(word) ? "yes" : "no");
 }
 """
 
