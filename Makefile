@@ -17,14 +17,15 @@ CFLAGS  ?= -O2 -g
 CHECKS  := -Wall -Wextra -Wformat=2 -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
 COMPILE := $(CC) -std=gnu11 $(CFLAGS) $(CHECKS) -D_GNU_SOURCE $(INCLUDES) -MMD -MP
 COLLECT_LIBRARIES := -lbpf -lelf -lz -lseccomp -lcap-ng
-REPORT_LIBRARIES  := -ljansson -lprotobuf-c -lzstd -lm
+# Not all of those who link these need all of them.
+REPORT_LIBRARIES  := -Wl,--as-needed -ldw -lelf -ljansson -lprotobuf-c -lzstd -lm
 
 BPF_ARCH := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(MACHINE)))
 BPF_FLAGS := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(BPF_ARCH) -I. \
 	-I$(SYSROOT)/usr/include/$(MACHINE)-linux-gnu -Wall -Wextra -Wno-unused-parameter -Werror
 
 # The stations of the road that need neither root nor BPF; the unit tests link these alone.
-PURE := base snapshot model report
+PURE := base snapshot symbol model report
 PURE_SOURCES := $(foreach folder,$(PURE),$(wildcard user/$(folder)/*.c))
 PURE_OBJECTS := $(PURE_SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/capture.pb-c.o
 SOURCES := $(filter-out user/cli/generate.c,$(wildcard user/collect/*.c user/cli/*.c))

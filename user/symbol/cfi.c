@@ -1,0 +1,483 @@
+// SPDX-License-Identifier: GPL-2.0
+/* How is the caller found, at each instruction of a file? */
+#include "user/symbol/cfi.h"
+
+#include "user/base/memory.h"
+#include "user/symbol/cfi_rule.h"
+
+#include <dwarf.h>
+#include <elfutils/libdw.h>
+#include <gelf.h>
+#include <stdlib.h>
+
+struct function {
+	uint64_t start, end;
+	uint64_t cie; /* its offset */
+	struct bytes instructions;
+};
+
+struct builder {
+	struct cfi_table *table;
+	Elf_Data *data;
+	const unsigned char *ident;
+	uint64_t address; /* of the section */
+	struct cfi_cie cie; /* the last one that was asked for */
+	struct function *functions;
+	size_t function_count;
+	uint64_t last; /* where the rows so far end */
+};
+
+/* ---- numbers in the section ---- */
+
+/* An address in one of the encodings of the LSB (DW_EH_PE_*); 0 in one that is not known. */
+static uint64_t read_encoded(struct builder *builder, struct bytes *bytes, uint8_t encoding)
+{
+	const uint8_t *start = bytes->at;
+	uint64_t value;
+
+	switch (encoding & 15) {
+	case DW_EH_PE_absptr:
+	case DW_EH_PE_udata8:
+	case DW_EH_PE_sdata8:
+		value = bytes_fixed(bytes, 8);
+		break;
+	case DW_EH_PE_udata4:
+		value = bytes_fixed(bytes, 4);
+		break;
+	case DW_EH_PE_sdata4:
+		value = (uint64_t)(int32_t)bytes_fixed(bytes, 4);
+		break;
+	case DW_EH_PE_udata2:
+		value = bytes_fixed(bytes, 2);
+		break;
+	case DW_EH_PE_sdata2:
+		value = (uint64_t)(int16_t)bytes_fixed(bytes, 2);
+		break;
+	case DW_EH_PE_uleb128:
+		value = bytes_uleb(bytes);
+		break;
+	case DW_EH_PE_sleb128:
+		value = (uint64_t)bytes_sleb(bytes);
+		break;
+	default:
+		return 0;
+	}
+	if ((encoding & 0x70) == DW_EH_PE_pcrel)
+		value += builder->address + (uint64_t)(start - (uint8_t *)builder->data->d_buf);
+	return value;
+}
+
+static uint64_t read_location(void *context, struct bytes *bytes, uint8_t encoding)
+{
+	return read_encoded(context, bytes, encoding);
+}
+
+/* ---- CIEs ---- */
+
+/* What the letters of the augmentation say that matters here. */
+static void read_augmentation(struct builder *builder, const Dwarf_CIE *from, struct cfi_cie *cie)
+{
+	struct bytes data = { from->augmentation_data,
+			      from->augmentation_data + from->augmentation_data_size, false };
+
+	cie->has_data = from->augmentation[0] == 'z';
+	if (!cie->has_data)
+		return;
+	for (const char *letter = from->augmentation + 1; *letter; letter++) {
+		switch (*letter) {
+		case 'R':
+			cie->encoding = (uint8_t)bytes_fixed(&data, 1);
+			break;
+		case 'P':
+			read_encoded(builder, &data, (uint8_t)bytes_fixed(&data, 1));
+			break;
+		case 'L':
+			bytes_fixed(&data, 1);
+			break;
+		case 'S':
+			cie->is_signal = true;
+			break;
+		}
+	}
+}
+
+/* The CIE at an offset, remembered: nearly all FDEs share a few, and those in a row one. */
+static const struct cfi_cie *cie_at(struct builder *builder, uint64_t offset)
+{
+	struct cfi_run run = { .cie = &builder->cie, .read_address = read_location,
+			       .context = builder };
+	struct cfi_cie *cie = &builder->cie;
+	Dwarf_CFI_Entry entry;
+	Dwarf_Off next;
+
+	if (cie->code_align && cie->offset == offset)
+		return cie;
+	*cie = (struct cfi_cie){ .offset = offset };
+	if (dwarf_next_cfi(builder->ident, builder->data, true, offset, &next, &entry) ||
+	    !dwarf_cfi_cie_p(&entry) || !entry.cie.code_alignment_factor)
+		return NULL;
+	cie->data_align = entry.cie.data_alignment_factor;
+	cie->instructions = (struct bytes){ entry.cie.initial_instructions,
+					    entry.cie.initial_instructions_end, false };
+	cie->code_align = entry.cie.code_alignment_factor;
+	read_augmentation(builder, &entry.cie, cie);
+	cfi_execute(&run, cie->instructions);
+	cie->initial = run.rules;
+	return cie;
+}
+
+/* ---- rules into rows ---- */
+
+static uint16_t rule(enum cfi_kind kind, uint64_t offset_bytes)
+{
+	return (uint16_t)(kind | offset_bytes / 8 << 4);
+}
+
+static bool fits(uint64_t offset_bytes)
+{
+	return offset_bytes % 8 == 0 && offset_bytes / 8 < 1 << 12;
+}
+
+/* DW_OP_bregN and its operand, and nothing more but `then` (0: nothing). */
+static bool is_at_register(struct bytes expression, uint8_t operation, uint8_t then,
+			   int64_t *offset)
+{
+	if (bytes_fixed(&expression, 1) != operation)
+		return false;
+	*offset = bytes_sleb(&expression);
+	if (then && bytes_fixed(&expression, 1) != then)
+		return false;
+	return !expression.short_of && expression.at == expression.end;
+}
+
+/*
+ * What the linker writes for the procedure linkage table: rsp + 8, and 8 more behind the push
+ * of an entry, the N bytes from its start: ((rip & 15) >= N) << 3.
+ */
+static bool is_plt(struct bytes expression, uint64_t *push_ends)
+{
+	static const uint8_t before[] = { DW_OP_breg7, 8, DW_OP_breg16, 0, DW_OP_lit15, DW_OP_and };
+	static const uint8_t after[] = { DW_OP_ge, DW_OP_lit3, DW_OP_shl, DW_OP_plus };
+	const uint8_t *at = expression.at;
+
+	if (expression.end - at != sizeof(before) + 1 + sizeof(after) ||
+	    memcmp(at, before, sizeof(before)) ||
+	    memcmp(at + sizeof(before) + 1, after, sizeof(after)) ||
+	    at[sizeof(before)] < DW_OP_lit0 || at[sizeof(before)] > DW_OP_lit15)
+		return false;
+	*push_ends = at[sizeof(before)] - DW_OP_lit0;
+	return true;
+}
+
+static uint16_t far_rule(struct cfi_table *table, enum cfi_kind kind, uint64_t offset)
+{
+	size_t at = 0;
+
+	while (at < table->far_count && table->far[at] != offset)
+		at++;
+	if (at == CFI_FAR)
+		return CFI_UNKNOWN;
+	if (at == table->far_count)
+		table->far[table->far_count++] = offset;
+	return rule(kind, 8 * at);
+}
+
+static uint16_t rule_of_register(struct cfi_table *table, const struct cfi_rules *rules)
+{
+	uint64_t offset = (uint64_t)rules->cfa_offset;
+
+	switch (rules->cfa_register) {
+	case CFI_REGISTER_RSP:
+		return fits(offset) ? rule(CFI_RSP, offset) : far_rule(table, CFI_FAR_RSP, offset);
+	case CFI_REGISTER_RBP:
+		return fits(offset) ? rule(CFI_RBP, offset) : far_rule(table, CFI_FAR_RBP, offset);
+	case CFI_REGISTER_RBX:
+		return fits(offset) ? rule(CFI_RBX, offset) : CFI_UNKNOWN;
+	}
+	return CFI_UNKNOWN;
+}
+
+static uint16_t rule_of_cfa(struct cfi_table *table, const struct cfi_rules *rules)
+{
+	uint64_t push_ends;
+	int64_t offset;
+
+	if (!rules->by_expression)
+		return rule_of_register(table, rules);
+	if (is_plt(rules->cfa_expression, &push_ends))
+		return rule(CFI_PLT, 8 * push_ends);
+	if (is_at_register(rules->cfa_expression, DW_OP_breg6, DW_OP_deref, &offset) &&
+	    offset <= 0 && fits((uint64_t)-offset))
+		return rule(CFI_AT_RBP, (uint64_t)-offset);
+	return CFI_UNKNOWN;
+}
+
+static int8_t saved_at(const struct cfi_register *one)
+{
+	int64_t words = one->offset / 8, offset;
+
+	switch (one->where) {
+	case CFI_WHERE_SAME:
+		return CFI_SAME;
+	case CFI_WHERE_OFFSET:
+		if (one->offset % 8 || words == 0 || words < INT8_MIN || words >= CFI_THERE)
+			return CFI_LOST;
+		return (int8_t)words;
+	case CFI_WHERE_EXPRESSION:
+		return is_at_register(one->expression, DW_OP_breg6, 0, &offset) && offset == 0 ?
+			       CFI_THERE : CFI_LOST;
+	default:
+		return CFI_LOST;
+	}
+}
+
+static struct cfi_row row_of(struct builder *builder, const struct cfi_rules *rules)
+{
+	struct cfi_row row = { .rule = CFI_UNKNOWN };
+
+	if (builder->cie.is_signal)
+		row.rule = CFI_SIGNAL;
+	else if (rules->ra.where == CFI_WHERE_UNDEFINED)
+		row.rule = CFI_END;
+	else if (rules->ra.where == CFI_WHERE_OFFSET && rules->ra.offset == -8)
+		row.rule = rule_of_cfa(builder->table, rules);
+	switch (cfi_kind(row)) {
+	case CFI_SIGNAL:
+	case CFI_END:
+	case CFI_UNKNOWN:
+		return row;
+	default:
+		row.rbx = saved_at(&rules->rbx);
+		row.rbp = saved_at(&rules->rbp);
+		return row;
+	}
+}
+
+/* Rows that say the same as the one before are not kept. */
+static void add_row(struct cfi_table *table, uint64_t address, struct cfi_row row)
+{
+	struct cfi_row *last = table->count ? &table->rows[table->count - 1] : NULL;
+
+	row.pc = (uint32_t)(address - table->base);
+	if (last && last->pc == row.pc) {
+		*last = row;
+		return;
+	}
+	if (last && last->rule == row.rule && last->rbp == row.rbp && last->rbx == row.rbx)
+		return;
+	table->rows = memory_grow(table->rows, table->count, sizeof(row));
+	table->rows[table->count++] = row;
+}
+
+/* What holds from where the rows so far end up to an address, clipped to the function. */
+struct span {
+	struct builder *builder;
+	const struct function *function;
+};
+
+static void add_span(struct builder *builder, const struct function *function, uint64_t end,
+		     const struct cfi_rules *rules)
+{
+	if (end > function->end)
+		end = function->end;
+	if (end <= builder->last || builder->table->count >= CFI_ROWS)
+		return;
+	add_row(builder->table, builder->last, row_of(builder, rules));
+	builder->last = end;
+}
+
+static void emit(void *context, uint64_t end, const struct cfi_rules *rules)
+{
+	struct span *span = context;
+
+	add_span(span->builder, span->function, end, rules);
+}
+
+static uint64_t read_in_span(void *context, struct bytes *bytes, uint8_t encoding)
+{
+	struct span *span = context;
+
+	return read_encoded(span->builder, bytes, encoding);
+}
+
+static void add_function(struct builder *builder, const struct function *function)
+{
+	const struct cfi_cie *cie = cie_at(builder, function->cie);
+	struct span span = { builder, function };
+	struct cfi_run run = { .emit = emit, .context = &span, .read_address = read_in_span,
+			       .address = function->start };
+	bool whole;
+
+	/* Two descriptions of the same code: the first one holds. */
+	if (!cie || function->end <= builder->last)
+		return;
+	if (function->start > builder->last) {
+		add_row(builder->table, builder->last, (struct cfi_row){ .rule = CFI_NONE });
+		builder->last = function->start;
+	}
+	run.cie = cie;
+	run.rules = cie->initial;
+	whole = cfi_execute(&run, function->instructions);
+	if (!whole) /* what comes behind the damage, nobody knows */
+		run.rules = (struct cfi_rules){ .cfa_register = CFI_REGISTER_NONE };
+	add_span(builder, function, function->end, &run.rules);
+}
+
+/* ---- FDEs ---- */
+
+static void note_function(struct builder *builder, const Dwarf_FDE *fde)
+{
+	const struct cfi_cie *cie = cie_at(builder, fde->CIE_pointer);
+	struct bytes bytes = { fde->start, fde->end, false };
+	struct function function = { .cie = fde->CIE_pointer };
+	uint64_t length;
+
+	if (!cie)
+		return;
+	function.start = read_encoded(builder, &bytes, cie->encoding);
+	length = read_encoded(builder, &bytes, cie->encoding & 15);
+	if (cie->has_data)
+		bytes_skip(&bytes, bytes_uleb(&bytes));
+	function.instructions = bytes;
+	if (bytes.short_of || !length ||
+	    __builtin_add_overflow(function.start, length, &function.end))
+		return;
+	builder->functions = memory_grow(builder->functions, builder->function_count,
+					 sizeof(function));
+	builder->functions[builder->function_count++] = function;
+}
+
+static void note_functions(struct builder *builder)
+{
+	Dwarf_Off at = 0, next;
+	Dwarf_CFI_Entry entry;
+	int result;
+
+	while ((result = dwarf_next_cfi(builder->ident, builder->data, true, at, &next, &entry)) !=
+	       1) {
+		if (result == 0 && !dwarf_cfi_cie_p(&entry))
+			note_function(builder, &entry.fde);
+		if (next <= at)
+			return;
+		at = next;
+	}
+}
+
+static int compare_functions(const void *a, const void *b)
+{
+	const struct function *left = a, *right = b;
+
+	if (left->start != right->start)
+		return left->start < right->start ? -1 : 1;
+	return left->end < right->end ? -1 : left->end > right->end;
+}
+
+/* The dynamic linker's _start, which the kernel jumps to, is described by nobody. */
+static void mark_entry(struct cfi_table *table, uint64_t entry)
+{
+	const struct cfi_row *row = cfi_find(table, entry);
+	size_t at = row ? (size_t)(row - table->rows) + 1 : 0;
+	struct cfi_row end = { .pc = (uint32_t)(entry - table->base), .rule = CFI_END };
+
+	if (!row || cfi_kind(*row) != CFI_NONE)
+		return;
+	if (row->pc == end.pc) {
+		table->rows[at - 1] = end;
+		return;
+	}
+	table->rows = memory_grow(table->rows, table->count, sizeof(end));
+	memmove(&table->rows[at + 1], &table->rows[at], (table->count - at) * sizeof(end));
+	table->rows[at] = end;
+	table->count++;
+}
+
+static struct error *build_rows(struct builder *builder, uint64_t entry)
+{
+	struct cfi_table *table = builder->table;
+	const struct function *functions = builder->functions;
+	size_t count = builder->function_count;
+
+	if (!count)
+		return NULL;
+	qsort(builder->functions, count, sizeof(functions[0]), compare_functions);
+	/* Down to the entry, which may lie before the first function. */
+	table->base = entry && entry < functions[0].start ? entry : functions[0].start;
+	for (size_t i = 0; i < count; i++)
+		if (functions[i].end - table->base > UINT32_MAX)
+			return error_new(0, "code of more than 4 GiB cannot be unwound");
+	builder->last = table->base;
+	for (size_t i = 0; i < count; i++)
+		add_function(builder, &functions[i]);
+	add_row(table, builder->last, (struct cfi_row){ .rule = CFI_NONE });
+	table->functions = count;
+	if (entry)
+		mark_entry(table, entry);
+	return NULL;
+}
+
+static Elf_Scn *find_section(Elf *elf, GElf_Shdr *header)
+{
+	size_t names;
+	Elf_Scn *section = NULL;
+
+	if (elf_getshdrstrndx(elf, &names))
+		return NULL;
+	while ((section = elf_nextscn(elf, section))) {
+		const char *name = gelf_getshdr(section, header) ?
+					   elf_strptr(elf, names, header->sh_name) : NULL;
+
+		if (name && !strcmp(name, ".eh_frame") && header->sh_type != SHT_NOBITS)
+			return section;
+	}
+	return NULL;
+}
+
+struct error *cfi_build(Elf *elf, struct cfi_table *table)
+{
+	struct builder builder = { .table = table };
+	struct error *error;
+	GElf_Shdr section;
+	GElf_Ehdr header;
+	Elf_Scn *found;
+
+	*table = (struct cfi_table){};
+	if (!gelf_getehdr(elf, &header))
+		return error_new(0, "not an ELF file");
+	if (header.e_machine != EM_X86_64 || header.e_ident[EI_CLASS] != ELFCLASS64)
+		return error_new(0, "not a file for x86-64");
+	found = find_section(elf, &section);
+	if (!found)
+		return NULL;
+	builder.data = elf_rawdata(found, NULL);
+	if (!builder.data || !builder.data->d_buf)
+		return NULL;
+	builder.ident = header.e_ident;
+	builder.address = section.sh_addr;
+	note_functions(&builder);
+	error = build_rows(&builder, header.e_entry);
+	free(builder.functions);
+	return error;
+}
+
+void cfi_free(struct cfi_table *table)
+{
+	free(table->rows);
+	*table = (struct cfi_table){};
+}
+
+const struct cfi_row *cfi_find(const struct cfi_table *table, uint64_t address)
+{
+	size_t low = 0, high = table->count;
+
+	if (address < table->base || address - table->base > UINT32_MAX)
+		return NULL;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (table->rows[middle].pc <= address - table->base)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low ? &table->rows[low - 1] : NULL;
+}

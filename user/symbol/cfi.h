@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * How is the caller found, at each instruction of a file?  What .eh_frame says of it, as rows
+ * of 8 bytes that a program without frame pointers can be unwound with, in the kernel too.
+ */
+#ifndef MEMTRACE_CFI_H
+#define MEMTRACE_CFI_H
+
+#include "user/base/error.h"
+
+#include <libelf.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* How to find the CFA: the stack pointer of the caller, with the return address 8 below it. */
+enum cfi_kind {
+	CFI_NONE,	/* no function is described here */
+	CFI_RSP,	/* rsp + offset */
+	CFI_RBP,	/* rbp + offset */
+	CFI_RBX,	/* rbx + offset: the dynamic linker's resolver */
+	CFI_PLT,	/* rsp + 8, and 8 more where rip & 15 is offset / 8 or above */
+	CFI_AT_RBP,	/* what lies at rbp - offset: realigned stacks */
+	CFI_FAR_RSP,	/* rsp + far[offset / 8] */
+	CFI_FAR_RBP,	/* rbp + far[offset / 8] */
+	CFI_SIGNAL,	/* the frame that the kernel builds for a signal: rsp points to it */
+	CFI_END,	/* nobody called this */
+	CFI_UNKNOWN,	/* described by what no row can hold */
+	CFI_KINDS
+};
+
+/* Where the caller's rbp or rbx is: so many words of 8 bytes from the CFA, or one of these. */
+enum {
+	CFI_SAME = 0,	 /* still in the register */
+	CFI_LOST = 127,	 /* nobody can tell */
+	CFI_THERE = 126, /* at the address that is in rbp */
+};
+
+/* Holds from its pc to that of the next row. */
+struct cfi_row {
+	uint32_t pc;   /* from the base of the table */
+	uint16_t rule; /* kind in the low 4 bits, offset / 8 above them */
+	int8_t rbp, rbx;
+};
+_Static_assert(sizeof(struct cfi_row) == 8, "cfi_row");
+
+#define CFI_FAR 64 /* offsets of 32 KiB and more, in one file */
+#define CFI_ROWS (16 << 20)
+
+struct cfi_table {
+	uint64_t base; /* virtual address in the file, which pc counts from */
+	struct cfi_row *rows; /* by pc; the last one is CFI_NONE */
+	size_t count;
+	size_t functions; /* that are described */
+	uint64_t far[CFI_FAR];
+	size_t far_count;
+};
+
+/*
+ * The rows of a file, from its .eh_frame (System V ABI for x86-64; DWARF 5, 6.4).  A file
+ * without one gives no rows.  Trusts nothing in the file.  `table` is cfi_free()d by the
+ * caller, after an error too.
+ */
+struct error *cfi_build(Elf *elf, struct cfi_table *table);
+
+void cfi_free(struct cfi_table *table);
+
+static inline enum cfi_kind cfi_kind(struct cfi_row row)
+{
+	return row.rule & 15;
+}
+
+static inline uint32_t cfi_offset_bytes(struct cfi_row row)
+{
+	return (uint32_t)(row.rule >> 4) * 8;
+}
+
+/* The row of an address, NULL where there is none. */
+const struct cfi_row *cfi_find(const struct cfi_table *table, uint64_t address);
+
+#endif
