@@ -223,7 +223,8 @@ struct mt_mark {
 	__u64 served; /* min_flt + maj_flt when it began: unchanged while it runs */
 	__u64 call_at; /* of a fault in user mode: where its registers say so */
 	__u64 ip;      /* user ip and call in flight, of a fault in kernel mode */
-	__s64 call;
+	__s32 call;
+	__u32 caller; /* number of the stack in user mode, with stacks */
 	__u32 mode;
 	__u32 cow;
 	__u64 stack; /* as in mt_cpu */
@@ -326,6 +327,8 @@ enum mt_loss {
 	MT_LOSS_EVENTS,	  /* ring buffer full: a process lacks its arguments or exit status */
 	MT_LOSS_STORAGE,  /* no task storage: a call or a child may be missed */
 	MT_LOSS_READS,	  /* a read of kernel memory failed */
+	MT_LOSS_STACKS,	  /* no room for a stack, or its walk was interrupted by another */
+	MT_LOSS_PAGES,	  /* no room for the stack of pages */
 	MT_LOSSES,
 };
 
@@ -333,6 +336,7 @@ enum mt_event_kind {
 	MT_EVENT_EXEC = 1,
 	MT_EVENT_EXIT,
 	MT_EVENT_SHARES, /* a process lives in another's address space, to stay there */
+	MT_EVENT_STACK,	 /* struct mt_event_stack */
 };
 
 struct mt_event {
@@ -393,12 +397,12 @@ struct mt_config {
 	__u32 follow_all;
 	__u32 follow_children;
 	__u32 calls;
+	__u32 stacks;
 	__u32 own_pid; /* memtrace itself is never followed, ... */
 	__u32 timer_pid; /* ... nor its other process, 0: none */
 	__u32 cgroup_v1; /* the cgroup that counts is of a v1 hierarchy, the memory controller's */
 	__u32 page_bytes;
 	__u32 preemptible_locks; /* PREEMPT_RT */
-	__u32 unused;
 	__u64 cgroup_id; /* tasks that enter it are followed, 0: none */
 };
 _Static_assert(sizeof(struct mt_config) == 64, "mt_config");

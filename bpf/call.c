@@ -5,7 +5,7 @@
  * attached; unlike the single ones they need no tracefs and are gone in a millisecond.
  */
 #include "bpf/mapping.bpf.h"
-#include "bpf/space.bpf.h"
+#include "bpf/site.bpf.h"
 
 #define MAP_FIXED 0x10
 #define MREMAP_DONTUNMAP 4
@@ -179,6 +179,34 @@ static __always_inline void count_call(__u32 slot, __u32 operation, const struct
 		observe(slot, MT_HIST_RELEASED_BYTES, state->released_pages * config.page_bytes);
 }
 
+/* What a call did to the pages that stacks are kept of. */
+static __noinline int note_release(__u32 slot, __u32 operation, __u64 program_break, __u64 result)
+{
+	struct call call = call_of(bpf_get_current_task_btf());
+	__u64 start = call.argument[0], bytes = call.argument[1], kept;
+
+	switch (operation) {
+	case MT_OP_MMAP:
+		return call.argument[3] & MAP_FIXED ? forget_pages(slot, result, bytes, operation) :
+						      0;
+	case MT_OP_MUNMAP:
+	case MT_OP_MADV_DONTNEED:
+	case MT_OP_MADV_REMOVE:
+		return forget_pages(slot, start, bytes, operation);
+	case MT_OP_BRK_SHRINK:
+		kept = whole_pages(start);
+		return forget_pages(slot, kept, whole_pages(program_break) - kept, operation);
+	case MT_OP_MREMAP:
+		kept = whole_pages(call.argument[2]);
+		bytes = whole_pages(bytes);
+		if (result != start)
+			move_pages(slot, start, result, bytes < kept ? bytes : kept);
+		if (kept < bytes)
+			forget_pages(slot, start + kept, bytes - kept, operation);
+	}
+	return 0;
+}
+
 __noinline __u32 operation_in_flight(__s64 direction)
 {
 	struct call call = call_of(current_task());
@@ -200,8 +228,11 @@ static __always_inline void take_call(struct mm_struct *mm, struct mt_space *spa
 	if (tables_moved(mm, space))
 		catch_up_tables(mm, slot, operation);
 	count_call(slot, operation, state, requested(state->program_break, result), failed, now);
-	if (!failed)
-		note_mapping(slot, result, now);
+	if (failed)
+		return;
+	note_mapping(slot, result, now);
+	if (config.stacks)
+		note_release(slot, operation, state->program_break, result);
 }
 
 SEC("tp_btf/sys_exit")

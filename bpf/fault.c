@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Which page faults does a process take, and what for?  Runs before the fault is served. */
 #include "bpf/mapping.bpf.h"
-#include "bpf/space.bpf.h"
+#include "bpf/site.bpf.h"
 #include "bpf/store.bpf.h"
 #include "bpf/vma.bpf.h"
 
@@ -84,6 +84,8 @@ int mt_fault_user(const __u64 *arguments)
 	mark->served = GET(task, min_flt) + GET(task, maj_flt);
 	mark->mode = MT_FAULT_IN_USER;
 	mark->call_at = call_number_at((struct pt_regs *)arguments[1]);
+	if (config.stacks)
+		mark->caller = walk_from(cpu->slot, (struct pt_regs *)arguments[1]);
 	if (space->untouched) /* only with --calls */
 		note_touch(cpu->slot, arguments[0]);
 	return 0;
@@ -127,6 +129,8 @@ static __always_inline int take_kernel_fault(__u64 address, const void *on_stack
 	mark->cow = MT_COW_NO;
 	mark->ip = call.ip;
 	mark->call = call.number;
+	if (config.stacks)
+		mark->caller = walk_from(slot, user_registers(task));
 	count_cause(slot, cause(MT_OP_FAULT_KERNEL,
 				GET(task, flags) & PF_IO_WORKER ? NR_IO_URING_ENTER : call.number));
 	__sync_fetch_and_add(&space->events, 1);

@@ -9,7 +9,7 @@
 
 #include "vmlinux/vmlinux.h"
 #define __VMLINUX_H__
-#include "bpf/abi.h"
+#include "bpf/stack.h"
 #include <bpf/bpf_helpers.h>
 
 /* mm_struct to slot.  As many as slots; preallocated, since faults look here. */
@@ -142,7 +142,71 @@ struct {
 	__type(value, __u32);
 } filter SEC(".maps");
 
-/* Births, execs and deaths of processes; never faults. */
+/* ---- stacks; none of these takes memory to speak of without them ---- */
+
+/* Tables to unwind by, a map for each file: struct mt_leaf. */
+struct table {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_INNER_MAP);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct mt_leaf)); /* clang keeps no type of it here */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__array(values, struct table);
+} tables SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct mt_file);
+} files SEC(".maps");
+
+/* By slot: the code of a process. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct mt_execs);
+} execs SEC(".maps");
+
+/* Numbers of stacks, by their hashes.  The frames themselves are user space's. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, __u64);
+	__type(value, __u32);
+} stacks SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct mt_site_key);
+	__type(value, struct mt_site);
+} sites SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct mt_shadow_key);
+	__type(value, struct mt_shadow);
+} shadow SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct mt_walk);
+} walks SEC(".maps");
+
+/* Births, execs and deaths of processes, stacks that are new; never faults. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, MT_RING);
@@ -163,6 +227,7 @@ __u32 fresh_books = 1;
 __u32 fresh_blocks = MT_BLOCKS_SHARED;
 __u32 mapping_count = 0; /* entries of the mappings above */
 __u32 next_serial = 0;
+__u32 next_stack = 1; /* 0 means "not known" */
 __u64 losses[MT_LOSSES] = {};
 
 /* The pid namespace whose pids are reported, memtrace's own: its inode, and its depth. */

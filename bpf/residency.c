@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Who changed how much of an address space is resident (or swapped), and by what? */
-#include "bpf/space.bpf.h"
+#include "bpf/site.bpf.h"
 
 /* A call whose pages are summed for released_bytes; not one that releases on its way. */
 static __always_inline bool is_release(__u32 why)
@@ -136,6 +136,9 @@ static __always_inline void book_change(struct task_struct *task, struct mm_stru
 		why = cause_of_late(mark, task);
 	operation = operation_of(why);
 	post(slot, why, member, pages);
+	if (config.stacks && member == MT_ANON && pages > 0 && is_fault(operation) &&
+	    mark->task == (__u64)task)
+		note_pages(slot, mark->address, pages, mark->caller);
 	if (!counts_itself(operation))
 		note_call(slot, why, gone ? -pages : 0);
 	if (gone)
@@ -169,6 +172,14 @@ static __always_inline void add_faulted(struct mt_lane *lane, __u32 member, __s6
 		lane->fault[member & 3] += pages;
 }
 
+static __always_inline void note_faulted(const struct mt_cpu *cpu, __u32 slot, __s64 pages)
+{
+	const struct mt_mark *mark = mark_at(cpu->mark);
+
+	if (pages > 0)
+		note_pages(slot, mark->address, pages, mark->caller);
+}
+
 /* A fault's event at which the CPU's slot is, or was, flushed. */
 static __noinline int take_flushed(struct mm_struct *mm, __u32 slot, __u32 member)
 {
@@ -183,6 +194,8 @@ static __noinline int take_flushed(struct mm_struct *mm, __u32 slot, __u32 membe
 	if (member == MT_ANON)
 		change.pages = untangle(space, member, &change);
 	add_faulted(lane, member, change.pages);
+	if (config.stacks && member == MT_ANON)
+		note_faulted(cpu, slot, change.pages);
 	if (change.now == 0)
 		note_peak(mm, space, 0);
 	return 0;
@@ -241,7 +254,9 @@ int mt_rss_stat(const __u64 *arguments)
 	now = HAS_CPU_COUNTERS ? own_count(mm, cpu, arguments[1] & 3) : 0;
 	if (now == 0)
 		return take_flushed(mm, slot, arguments[1] & 3);
-	add_faulted(lane, arguments[1] & 3,
-		    now - EXCHANGE(&lane->seen[arguments[1] & 3], now));
+	now -= EXCHANGE(&lane->seen[arguments[1] & 3], now);
+	add_faulted(lane, arguments[1] & 3, now);
+	if (config.stacks && (arguments[1] & 3) == MT_ANON)
+		note_faulted(cpu, slot, now);
 	return 0;
 }

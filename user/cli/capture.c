@@ -75,6 +75,7 @@ static struct error *start(const struct options *options, const struct places *p
 		.cgroup = options->cgroup,
 		.children = options->children,
 		.calls = options->calls,
+		.stacks = options->stacks,
 		.keep_intervals = options->write || !options->format->text,
 		.say = options->verbose ? say : NULL,
 	};

@@ -105,6 +105,14 @@ static struct error *set_calls(struct options *options, const char *text)
 	return NULL;
 }
 
+static struct error *set_stacks(struct options *options, const char *text)
+{
+	if (strcmp(text, "none") && strcmp(text, "native"))
+		return usage("--stacks is none or native in this version, not '%s'", text);
+	options->stacks = !strcmp(text, "native");
+	return NULL;
+}
+
 static struct error *set_all(struct options *options, const char *text)
 {
 	(void)text;
@@ -187,6 +195,8 @@ static const struct option_row rows[] = {
 	{ "calls", 0, "on|off", CAPTURE, set_calls,
 	  "follow each memory call: failed ones, sizes asked, time inside; costs every system "
 	  "call of the machine about 0.1 us (default: on, with -a and --cgroup off)" },
+	{ "stacks", 0, "none|native", CAPTURE, set_stacks,
+	  "the code that touched each page, by its calls (default: none)" },
 	{ "format", 'f', "FORMAT", REPORT, set_format, "text (default), json or openmetrics" },
 	{ "output", 'o', "FILE", ANY, set_output,
 	  "write the report there, not to standard output" },

@@ -28,6 +28,7 @@ struct options {
 	const char *cgroup;
 	bool children;
 	int calls; /* 1 on, 0 off, -1 as the mode has it */
+	bool stacks;
 	double duration; /* seconds, 0: until something ends it */
 	double interval; /* seconds, 0: none */
 	const struct report_format *format;

@@ -94,6 +94,12 @@ static void complete(struct collector *collector, struct process *process)
 		cgroup_learn(&collector->cgroups, state->cgroup_id, process->pid);
 }
 
+/* Of its last address space. */
+static uint32_t serial_of(const struct process *process)
+{
+	return process->live ? process->live->serial : process->serial;
+}
+
 static void fill_processes(struct collector *collector, Mt__Capture *capture)
 {
 	struct process_table *table = &collector->processes;
@@ -105,6 +111,9 @@ static void fill_processes(struct collector *collector, Mt__Capture *capture)
 		complete(collector, process);
 		capture->processes[capture->n_processes] =
 			record_process(process, &collector->cgroups, &collector->record);
+		if (collector->stacks)
+			stacks_record_sites(collector->stacks, serial_of(process),
+					    capture->processes[capture->n_processes]);
 		lazy_fill(capture->processes[capture->n_processes++]);
 		process_drop_live(process);
 	}
@@ -198,8 +207,10 @@ Mt__Capture *capture_build(struct collector *collector, uint64_t duration_ns)
 	record_histograms(capture, &collector->processes, &collector->kernel);
 	fill_notes(collector, capture);
 	capture->overhead = cost_record(&collector->cost, &collector->kernel);
-	kernel_free(&collector->kernel); /* before the report takes memory */
+	if (collector->stacks)
+		stacks_record(collector->stacks, capture);
 	fill_processes(collector, capture);
+	kernel_free(&collector->kernel); /* before the report takes memory */
 	process_table_free(&collector->processes);
 	capture->intervals = collector->intervals.intervals;
 	capture->n_intervals = collector->intervals.count;

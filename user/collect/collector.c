@@ -66,6 +66,16 @@ static void set_started(struct collector *collector)
 	};
 }
 
+static void take_event(void *context, const struct mt_event *event, size_t bytes)
+{
+	struct collector *collector = context;
+
+	if (event->kind != MT_EVENT_STACK)
+		roster_event(&collector->processes, event, bytes);
+	else if (collector->stacks)
+		stacks_add(collector->stacks, event, bytes);
+}
+
 struct error *collector_attach(struct collector *collector)
 {
 	const struct collector_options *options = &collector->options;
@@ -75,12 +85,14 @@ struct error *collector_attach(struct collector *collector)
 		.follow_all = options->system && !collector->cgroup_id,
 		.follow_children = options->children,
 		.calls = options->calls,
+		.stacks = options->stacks,
 		.say = options->say,
 		.cgroup_id = collector->cgroup_id,
 	};
 
-	TRY(kernel_load(&collector->kernel, &kernel_options, roster_event,
-			&collector->processes));
+	TRY(kernel_load(&collector->kernel, &kernel_options, take_event, collector));
+	if (options->stacks)
+		collector->stacks = stacks_new(&collector->kernel);
 	return kernel_attach(&collector->kernel);
 }
 
@@ -126,6 +138,8 @@ static void take_in(struct collector *collector, uint64_t grace_ns)
 	space_drain(&collector->kernel, &collector->processes, grace_ns);
 	roster_sweep(collector);
 	mapping_sweep(&collector->kernel);
+	if (collector->stacks)
+		stacks_tick(collector->stacks);
 }
 
 void collector_tick(struct collector *collector)
@@ -231,6 +245,7 @@ int collector_child_wait(struct collector *collector)
 
 void collector_free(struct collector *collector)
 {
+	stacks_free(collector->stacks);
 	cost_stop(&collector->cost);
 	kernel_free(&collector->kernel);
 	launch_free(&collector->launch);

@@ -21,6 +21,7 @@ struct collector_options {
 	const char *cgroup;   /* ... or what is in this cgroup */
 	bool children;
 	bool calls;
+	bool stacks;
 	bool keep_intervals; /* for the capture; else it has but the last one */
 	void (*say)(const char *text); /* takes what libbpf has to say, NULL: nobody */
 };

@@ -58,6 +58,9 @@ static void drop_capabilities(const struct kernel *kernel, bool has_command)
 	uint64_t kernel_side = permitted() & BIT(CAP_BPF) ? BIT(CAP_BPF) | BIT(CAP_PERFMON) :
 							    BIT(CAP_SYS_ADMIN);
 
+	/* Tables are made of files when they are seen first, opened by what is mapped of them. */
+	if (kernel->stacks)
+		needed |= kernel_side | BIT(CAP_CHECKPOINT_RESTORE);
 	keep(needed, kernel_side);
 	keep(kernel_is_reachable(kernel) ? needed : needed | kernel_side, 0);
 }
@@ -88,6 +91,10 @@ static const int capturing[] = {
 	SCMP_SYS(getegid), SCMP_SYS(fchmod), SCMP_SYS(unlinkat), SCMP_SYS(capget),
 	SCMP_SYS(capset), SCMP_SYS(prctl), SCMP_SYS(seccomp),
 };
+
+/* With stacks: files of code, and tables made of them. */
+static const int reading_code[] = { SCMP_SYS(pread64) };
+static const int making_tables[] = { BPF_MAP_CREATE };
 
 static const int timing[] = {
 	SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(close), SCMP_SYS(poll), SCMP_SYS(ppoll),
@@ -177,6 +184,13 @@ static int add_capture(scmp_filter_ctx filter, int command)
 	       allow_bpf(filter, bpf_commands, COUNT(bpf_commands));
 }
 
+static int add_stacks(scmp_filter_ctx filter, int command)
+{
+	return add_capture(filter, command) ?:
+	       allow(filter, reading_code, COUNT(reading_code)) ?:
+	       allow_bpf(filter, making_tables, COUNT(making_tables));
+}
+
 static int add_timer(scmp_filter_ctx filter, int unused)
 {
 	const int command = BPF_ENABLE_STATS;
@@ -203,7 +217,7 @@ static struct error *set_filter(int (*add)(scmp_filter_ctx filter, int command),
 struct error *confine_capture(const struct kernel *kernel, int command)
 {
 	drop_capabilities(kernel, command >= 0);
-	return set_filter(add_capture, command);
+	return set_filter(kernel->stacks ? add_stacks : add_capture, command);
 }
 
 struct error *confine_report(int command)

@@ -2,6 +2,7 @@
 /* What of memtrace runs in the kernel, and how is it reached?  See kernel.h. */
 #include "user/collect/kernel.h"
 
+#include "bpf/stack.h"
 #include "build/memtrace.skel.h"
 #include "user/base/cleanup.h"
 #include "user/collect/old.h"
@@ -70,6 +71,12 @@ static void set_sizes(struct kernel *kernel, const struct sizes *sizes)
 		{ skeleton->maps.free_blocks, sizes->blocks },
 		{ skeleton->maps.mappings, sizes->mappings },
 		{ skeleton->maps.events, sizes->ring_bytes },
+		{ skeleton->maps.tables, kernel->stacks ? MT_FILES : 1 },
+		{ skeleton->maps.files, kernel->stacks ? MT_FILES : 1 },
+		{ skeleton->maps.execs, kernel->stacks ? kernel->slots : 1 },
+		{ skeleton->maps.stacks, kernel->stacks ? MT_STACKS : 1 },
+		{ skeleton->maps.sites, kernel->stacks ? MT_SITES : 1 },
+		{ skeleton->maps.shadow, kernel->stacks ? MT_SHADOWS : 1 },
 	};
 
 	for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++)
@@ -86,6 +93,7 @@ static struct error *choose_sizes(struct kernel *kernel, const struct kernel_opt
 	kernel->book_count = sizes.books;
 	kernel->blocks = sizes.blocks;
 	kernel->calls = options->calls;
+	kernel->stacks = options->stacks;
 	kernel->page_bytes = sysconf(_SC_PAGESIZE);
 	set_sizes(kernel, &sizes);
 	return NULL;
@@ -104,6 +112,7 @@ static void configure(struct kernel *kernel, const struct kernel_options *option
 		.follow_all = options->follow_all,
 		.follow_children = options->follow_children,
 		.calls = options->calls,
+		.stacks = options->stacks,
 		.page_bytes = kernel->page_bytes,
 		.preemptible_locks = probe_preempt_rt(),
 		.cgroup_v1 = self_memory_cgroup_v1(),

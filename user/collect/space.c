@@ -73,6 +73,7 @@ static void take(struct kernel *kernel, struct process_table *table, __u32 slot)
 	kernel->stale += space->untouched;
 	process_drop_live(process);
 	identity_born(process, space, process_find(table, space->forked_by));
+	process->serial = space->serial;
 	if (space_add(kernel, process, space, &book, &lanes) && space->ended_by != MT_OP_EXEC)
 		end(table, process, space);
 	space->state = MT_SPACE_TAKEN;

@@ -11,6 +11,7 @@
 #include "user/collect/launch.h"
 #include "user/collect/process.h"
 #include "user/collect/record.h"
+#include "user/collect/stacks.h"
 #include "user/collect/target.h"
 
 struct collector {
@@ -20,6 +21,7 @@ struct collector {
 	struct cgroup_names cgroups;
 	struct launch launch;
 	struct cost cost;
+	struct stacks *stacks; /* NULL: not asked for */
 	struct targets targets;
 	char *cgroup_directory;
 	uint64_t cgroup_id;

@@ -8,6 +8,7 @@
 #define MEMTRACE_MODEL_H
 
 #include "build/capture.pb-c.h"
+#include "user/model/site.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -110,6 +111,8 @@ struct process_model {
 	size_t row_count;
 	struct histogram_model *histograms;
 	size_t histogram_count;
+	struct site_model *sites; /* by what is resident, most first */
+	size_t site_count;
 	bool has_lazy_free;
 	struct lazy_free lazy_free;
 	uint32_t shares_with_pid; /* 0: has an address space of its own */
@@ -143,6 +146,7 @@ struct model {
 	const Mt__Capture *capture;    /* for what is passed on as it is */
 	struct process_model *processes; /* by highest RSS, most first */
 	size_t process_count;
+	struct frame_model *frames;
 	struct histogram_model *histograms; /* over all processes */
 	size_t histogram_count;
 	struct interval_model *intervals;

@@ -6,6 +6,7 @@
 #include "user/report/report.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <jansson.h>
 
 #define INDENT 2
@@ -136,6 +137,43 @@ static json_t *names(const struct process_model *from)
 	return object;
 }
 
+static json_t *frame(const struct frame_model *from)
+{
+	char address[24];
+
+	snprintf(address, sizeof(address), "0x%" PRIx64, from->address);
+	return json_pack("{s:o, s:s, s:o, s:o, s:o, s:s, s:s, s:o}", "function",
+			 text_or_null(from->function), "kind", "native", "module",
+			 text_or_null(from->module), "file", text_or_null(from->file), "line",
+			 from->line ? number(from->line) : json_null(), "address", address,
+			 "build_id", from->build_id ? from->build_id : "", "offset",
+			 number(from->offset));
+}
+
+static json_t *site(const struct site_model *from)
+{
+	json_t *stack = json_array(), *released = json_object();
+
+	for (size_t i = 0; i < from->frame_count; i++)
+		json_array_append_new(stack, frame(from->frames[i]));
+	for (size_t i = 0; i < from->released_count; i++)
+		json_object_set_new(released, from->released_by[i].operation,
+				    json_integer(from->released_by[i].bytes));
+	return json_pack("{s:o, s:b, s:I, s:I, s:I, s:o}", "stack", stack, "truncated",
+			 from->truncated, "touched_bytes", (json_int_t)from->touched_bytes,
+			 "released_bytes", (json_int_t)from->released_bytes, "resident_bytes",
+			 (json_int_t)from->resident_bytes, "released_by", released);
+}
+
+static json_t *sites(const struct process_model *from)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < from->site_count; i++)
+		json_array_append_new(array, site(&from->sites[i]));
+	return array;
+}
+
 static json_t *process(const struct process_model *from)
 {
 	json_t *object = names(from);
@@ -153,7 +191,7 @@ static json_t *process(const struct process_model *from)
 			    balances_or_null(from->has_kernel_at_exit, &from->kernel_at_exit));
 	json_object_set_new(object, "lazy_free", lazy_free(from));
 	json_object_set_new(object, "ledger", rows(from->rows, from->row_count));
-	json_object_set_new(object, "sites", json_array());
+	json_object_set_new(object, "sites", sites(from));
 	json_object_set_new(object, "mappings", json_array());
 	json_object_set_new(object, "histograms",
 			    histograms(from->histograms, from->histogram_count));

@@ -99,6 +99,28 @@ static bool are_texts(const Mt__Process *process)
 	       process->executable.len <= MOST_TEXT && process->cgroup.len <= MOST_TEXT;
 }
 
+static bool are_sites(const Mt__Capture *capture, const Mt__Process *process)
+{
+	for (size_t i = 0; i < process->n_sites; i++) {
+		const Mt__Site *site = process->sites[i];
+
+		if (site->stack >= capture->n_stacks ||
+		    site->n_released_bytes > capture->n_operations)
+			return false;
+	}
+	return true;
+}
+
+static bool are_stacks(const Mt__Capture *capture)
+{
+	for (size_t i = 0; i < capture->n_stacks; i++) {
+		for (size_t at = 0; at < capture->stacks[i]->n_frame; at++)
+			if (capture->stacks[i]->frame[at] >= capture->n_frames)
+				return false;
+	}
+	return true;
+}
+
 static const char *process_wrong(const Mt__Capture *capture, const Mt__Process *process)
 {
 	if (!is_sheet(process->opening) || !is_sheet(process->kernel) ||
@@ -110,7 +132,7 @@ static const char *process_wrong(const Mt__Capture *capture, const Mt__Process *
 		return "a row of a ledger is invalid";
 	if (!are_histograms(capture, process->histograms, process->n_histograms))
 		return "a histogram is invalid";
-	return NULL;
+	return are_sites(capture, process) ? NULL : "a site is invalid";
 }
 
 static const char *interval_wrong(const Mt__Capture *capture, const Mt__Interval *interval)
@@ -133,6 +155,8 @@ const char *capture_wrong(const Mt__Capture *capture)
 		return "it lacks the machine's figures";
 	if (!are_names(capture))
 		return "a name is invalid";
+	if (!are_stacks(capture))
+		return "a stack is invalid";
 	if (!are_histograms(capture, capture->histograms, capture->n_histograms))
 		return "a histogram is invalid";
 	for (size_t i = 0; i < capture->n_processes && !wrong; i++)

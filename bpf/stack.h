@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What of stacks do both sides read?  The second page of abi.h. */
+#ifndef MEMTRACE_BPF_STACK_H
+#define MEMTRACE_BPF_STACK_H
+
+#include "bpf/abi.h"
+
+#define MT_FRAMES 128
+#define MT_FILES 1024	   /* files with code; a power of two */
+#define MT_EXECS 256	   /* mappings of code in a process; a power of two */
+#define MT_LEAF_ROWS 1024  /* rows of user/symbol/cfi.h in a leaf */
+#define MT_LEAVES 2048	   /* of a file */
+#define MT_FAR 16
+#define MT_SITES 16384
+#define MT_STACKS 16384
+#define MT_SHADOW_PAGES 64 /* in an entry of the shadow */
+#define MT_SHADOWS (1 << 20)
+#define MT_NO_FILE 0xffff  /* code that no file holds */
+
+/* A table of rows: leaf 0 is the root, the first pc of each of the others. */
+struct mt_leaf {
+	union {
+		__u32 pc[MT_LEAVES];
+		__u64 row[MT_LEAF_ROWS];
+	};
+};
+_Static_assert(sizeof(struct mt_leaf) == 8192, "mt_leaf");
+
+struct mt_file {
+	__u32 leaves;
+	__u32 unused;
+	__u64 base; /* of the table: address in the file that pc counts from */
+	__u64 far[MT_FAR];
+};
+_Static_assert(sizeof(struct mt_file) == 16 + 8 * MT_FAR, "mt_file");
+
+/* Code of a file in a process, in the order of addresses. */
+struct mt_exec {
+	__u64 start, end;
+	__u64 bias; /* address in the process less address in the file */
+	__u32 file;
+	__u32 unused;
+};
+_Static_assert(sizeof(struct mt_exec) == 32, "mt_exec");
+
+struct mt_execs {
+	__u32 count;
+	__u32 missed; /* frames in code that is not among them */
+	struct mt_exec at[MT_EXECS];
+};
+_Static_assert(sizeof(struct mt_execs) == 8 + 32 * MT_EXECS, "mt_execs");
+
+enum mt_stack_end {
+	MT_STACK_WHOLE,	    /* down to where nobody called */
+	MT_STACK_LONG,	    /* more than MT_FRAMES */
+	MT_STACK_NO_FILE,   /* code of no known file */
+	MT_STACK_NO_ROW,    /* code that nothing describes */
+	MT_STACK_UNKNOWN,   /* described by what no row can hold */
+	MT_STACK_UNREAD,    /* memory that is not there */
+	MT_STACK_BACKWARDS, /* a caller below its callee */
+};
+
+/* Of a space; what has no stack is not counted here. */
+struct mt_site_key {
+	__u32 serial; /* of the space */
+	__u32 stack;
+};
+_Static_assert(sizeof(struct mt_site_key) == 8, "mt_site_key");
+
+struct mt_site {
+	__s64 touched_pages;
+	__s64 resident_pages;
+	__s64 released_pages[MT_OPERATIONS];
+};
+_Static_assert(sizeof(struct mt_site) == 16 + 8 * MT_OPERATIONS, "mt_site");
+
+/* Which stack touched each page of a chunk, 0: none that is known. */
+struct mt_shadow_key {
+	__u32 serial;
+	__u32 unused;
+	__u64 chunk;
+};
+_Static_assert(sizeof(struct mt_shadow_key) == 16, "mt_shadow_key");
+
+struct mt_shadow {
+	__u32 stack[MT_SHADOW_PAGES];
+};
+_Static_assert(sizeof(struct mt_shadow) == 4 * MT_SHADOW_PAGES, "mt_shadow");
+
+/* A stack that was not seen before: file << 48 | address in the file, the innermost first. */
+struct mt_event_stack {
+	struct mt_event event; /* value: its number */
+	__u32 count;
+	__u32 end;
+	__u64 frame[MT_FRAMES];
+};
+_Static_assert(sizeof(struct mt_event_stack) == sizeof(struct mt_event) + 8 + 8 * MT_FRAMES,
+	       "mt_event_stack");
+
+/* Memory of a walk, one for each CPU. */
+#define MT_WINDOW 2048
+
+struct mt_walk {
+	__u64 ip, sp, bp, bx;
+	__u64 hash;
+	__u32 slot, count, end, busy;
+	__u32 exact; /* ip is where it runs, not where it returns to */
+	__u32 file;  /* the mapping that the last frame was in */
+	__u64 start, stop, bias;
+	__u64 window; /* of the stack: where it begins, ... */
+	__u64 window_bytes;
+	__u64 frame[MT_FRAMES];
+	__u8 bytes[MT_WINDOW];
+};
+_Static_assert(sizeof(struct mt_walk) == 104 + 8 * MT_FRAMES + MT_WINDOW, "mt_walk");
+
+#endif

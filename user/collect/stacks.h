@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Which stacks were seen, and what is the code in them?  Gives the kernel side the tables that
+ * it unwinds by, keeps the stacks that it tells of, and names their frames at the end.
+ */
+#ifndef MEMTRACE_COLLECT_STACKS_H
+#define MEMTRACE_COLLECT_STACKS_H
+
+#include "user/collect/kernel.h"
+#include "user/collect/process.h"
+#include "user/snapshot/file.h"
+
+struct stacks;
+
+struct stacks *stacks_new(struct kernel *kernel);
+void stacks_free(struct stacks *stacks);
+
+/* Takes in a stack that the kernel side has not seen before. */
+void stacks_add(struct stacks *stacks, const struct mt_event *event, size_t bytes);
+
+/* Looks for code of processes that the kernel side does not know yet. */
+void stacks_tick(struct stacks *stacks);
+
+/* Fills in the frames, the stacks and the sites of the processes. */
+void stacks_record(struct stacks *stacks, Mt__Capture *capture);
+
+/* The sites of one address space. */
+void stacks_record_sites(struct stacks *stacks, uint32_t serial, Mt__Process *process);
+
+#endif
