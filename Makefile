@@ -12,13 +12,14 @@ MACHINE  := $(shell uname -m)
 SYSROOT  :=
 SIDE     := build
 INCLUDES := -I.
+MORE     :=
 
 CFLAGS  ?= -O2 -g
 CHECKS  := -Wall -Wextra -Wformat=2 -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
 COMPILE := $(CC) -std=gnu11 $(CFLAGS) $(CHECKS) -D_GNU_SOURCE $(INCLUDES) -MMD -MP
 COLLECT_LIBRARIES := -lbpf -lelf -lz -lseccomp -lcap-ng
 # Not all of those who link these need all of them.
-REPORT_LIBRARIES  := -Wl,--as-needed -ldw -lelf -ljansson -lprotobuf-c -lzstd -lm
+REPORT_LIBRARIES  := -Wl,--as-needed -ldw -lelf -ljansson -lprotobuf-c -lzstd -lm $(MORE)
 
 BPF_ARCH := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(MACHINE)))
 BPF_FLAGS := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(BPF_ARCH) -I. \
@@ -89,7 +90,7 @@ $(BUILD)/memtrace.bash: $(BUILD)/generate
 # ---- for another machine ----
 
 ARM64 := BUILD=build/arm64 SIDE=build/arm64/build INCLUDES="-Ibuild/arm64 -I." MACHINE=aarch64 \
-	SYSROOT=build/arm64/sysroot LDFLAGS="-static -fuse-ld=lld" \
+	SYSROOT=build/arm64/sysroot LDFLAGS="-static -fuse-ld=lld" MORE="-lbz2 -llzma" \
 	CC="$(CLANG) --target=aarch64-linux-gnu --sysroot=build/arm64/sysroot" \
 	CHECKS="-Wall -Wno-gnu-variable-sized-type-not-at-end -Werror"
 
