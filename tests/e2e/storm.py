@@ -41,9 +41,13 @@ def births():
 
 @dataclasses.dataclass
 class Work:
-    """What a storm did."""
-    born: int
-    operations: dict  # of stress-ng, by the name of the stressor
+    """What a storm did: operations, and seconds of CPU time, by name."""
+    operations: dict
+    seconds: dict
+
+    @property
+    def born(self):
+        return self.operations["births"]
 
 
 def blow(seconds):
@@ -55,11 +59,16 @@ def blow(seconds):
                          stderr=subprocess.DEVNULL) as stress, \
             support.started("nice", births(), str(seconds), str(WORKERS),
                             stdout=subprocess.PIPE) as made:
-        born = int(made.communicate(timeout=seconds + 60)[0])
+        born, cpu_seconds = made.communicate(timeout=seconds + 60)[0].split()
         assert made.returncode == 0
         assert stress.wait(60) == 0
-    found = re.findall(r"stressor: (\S+)\s+bogo-ops: (\d+)", metrics.read_text())
-    return Work(born, {name: int(count) for name, count in found})
+    work = Work({"births": int(born)}, {"births": float(cpu_seconds)})
+    found = re.findall(r"stressor: (\S+)\s+bogo-ops: (\d+).*?user-time: (\S+)\s+"
+                       r"system-time: (\S+)", metrics.read_text(), re.S)
+    for name, count, user, system in found:
+        work.operations[name] = int(count)
+        work.seconds[name] = float(user) + float(system)
+    return work
 
 
 def kernel_births():
@@ -172,16 +181,22 @@ def figures(outcome):
 # ---- compared with the same storm untraced ----
 
 def compare(seconds):
-    """Interleaved rounds: the work done while memtrace -a runs, as a share of that without."""
-    sums = {}
+    """Interleaved rounds: what an operation costs while memtrace -a runs, against without.  In
+    CPU time, since whatever else the machine does takes from the other."""
+    spent = {}
     for number in range(2 * ROUNDS):
-        traced = number % 2 == 1
+        traced = number % 2
         with support.following("-a") if traced else contextlib.nullcontext():
             work = blow(seconds)
-        for name, count in {"births": work.born, **work.operations}.items():
-            sums.setdefault(name, [0, 0])[traced] += count
-    return "\n".join(f"{name:10} {plain:>12,} untraced {traced:>12,} traced: "
-                     f"{traced / plain:.2f} of the work" for name, (plain, traced) in sums.items())
+        for name, count in work.operations.items():
+            sums = spent.setdefault(name, [[0, 0], [0, 0]])[traced]
+            sums[0] += work.seconds[name]
+            sums[1] += count
+    lines = [f"{'CPU time of one':16}{'untraced':>14}{'traced':>14}"]
+    for name, sums in spent.items():
+        plain, traced = (1e6 * taken / max(1, count) for taken, count in sums)
+        lines.append(f"{name:16}{plain:11,.1f} us{traced:11,.1f} us  x{traced / plain:.2f}")
+    return "\n".join(lines)
 
 
 def main():
