@@ -51,6 +51,7 @@ def test_check_of_root():
     status, text = check(support.MEMTRACE)
     assert status == 0 and not missing(text)
     assert text.endswith("memtrace works here.\n")
+    assert re.search("^ +yes +seccomp filters", text, re.M)
 
 
 def test_check_of_nobody():
@@ -65,7 +66,7 @@ def test_check_of_the_two_capabilities():
     with public_copy() as program:
         status, text = check(program, *nobody(*TWO))
     assert status == 0 and not missing(text)
-    for name in ("CAP_SYS_ADMIN", "CAP_SYS_PTRACE"):
+    for name in ("CAP_SYS_ADMIN", "CAP_SYS_PTRACE", "CAP_KILL"):
         assert re.search(f"^ +no +{name}", text, re.M), text
 
 
@@ -255,12 +256,25 @@ def test_few_descriptors_that_may_be_more():
     assert (done.status, done.err) == (0, b"")
 
 
-def test_few_descriptors():
+@pytest.mark.parametrize("count", [4, 5, 6, 7, 8, 9, 10, 16, 32, 40, 45, 48, 50, 55, 60])
+def test_few_descriptors(count):
+    """What says that there are too few of them says nothing else."""
     with puppet() as target:
-        done = memtrace("-p", str(target.pid), "-d", "0.1",
-                        preexec_fn=limit(resource.RLIMIT_NOFILE, 32))
-    if done.status:
-        assert_sentence(done, 1, "open files")
+        for status, words in ((1, ["-p", str(target.pid), "-d", "0.1"]),
+                              (OWN_FAILURE, ["-d", "0.1", "--", "true"])):
+            done = memtrace(*words, preexec_fn=limit(resource.RLIMIT_NOFILE, count))
+            if done.status:
+                assert_sentence(done, status, "open files")
+                assert "missing" not in done.said
+
+
+def test_report_needs_few_descriptors(tmp_path):
+    memtrace("-w", tmp_path / "capture", "--", "true")
+    for count in (4, 5, 6, 8):
+        done = memtrace("report", tmp_path / "capture",
+                        preexec_fn=limit(resource.RLIMIT_NOFILE, count))
+        if done.status:
+            assert_sentence(done, 1, "open files")
 
 
 def test_command_has_the_limits_that_it_would_have():
@@ -307,22 +321,40 @@ def test_no_more_processes():
 def test_little_memory():
     """A small container: a sentence, and no abort."""
     with puppet() as target:
-        for mebibytes in (12, 24, 48):
+        for which, mebibytes in [(resource.RLIMIT_AS, size) for size in (9, 12, 16, 24, 48)] + \
+                [(resource.RLIMIT_DATA, size) for size in (1, 4, 8, 12)]:
             done = memtrace("-p", str(target.pid), "-d", "0.1",
-                            preexec_fn=limit(resource.RLIMIT_AS, mebibytes << 20))
+                            preexec_fn=limit(which, mebibytes << 20))
             if done.status:
                 assert_sentence(done, 1)
+                assert "missing" not in done.said
 
 
 # ---- surroundings ----
 
 @pytest.mark.parametrize("variables", [{}, {"LANG": "C"}, {"LANG": "C.UTF-8"},
-                                       {"HOME": "/no/such"}, {"TMPDIR": "/no/such"}], ids=str)
+                                       {"HOME": "/no/such"}, {"TMPDIR": "/no/such"},
+                                       {"LC_ALL": "none"}, {"LC_ALL": "../../tmp"}, {"PATH": ""},
+                                       {"TZ": ":/etc/passwd"}, {"TERM": "\x1b["},
+                                       {"COLUMNS": "-1"}, {"LANG": "C.UTF-8", "NO_COLOR": "1"}],
+                         ids=str)
 def test_environment_does_not_matter(variables):
     with puppet("ü") as target:
         done = memtrace("-f", "json", "-p", str(target.pid), "-d", "0.1", env=variables)
     assert (done.status, done.err) == (0, b"")
     assert support.process_of(json.loads(done.out), target.pid)["arguments"][1] == "ü"
+
+
+@pytest.mark.parametrize("path, status", [("", 127), ("/no/such:", 127), ("/bin", 0)])
+def test_command_is_found_as_the_callers_path_has_it(path, status, tmp_path):
+    done = memtrace("-o", tmp_path / "report", "--", "true", env={"PATH": path}, cwd=tmp_path)
+    assert done.status == status
+
+
+@pytest.mark.parametrize("umask", [0, 0o22, 0o777])
+def test_command_has_the_callers_umask(umask):
+    done = memtrace("-o", "/dev/null", "--", "sh", "-c", "umask", umask=umask)
+    assert (done.status, int(done.out, 8)) == (0, umask)
 
 
 def test_folder_that_is_gone():

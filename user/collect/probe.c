@@ -9,8 +9,10 @@
 #include <bpf/libbpf.h>
 #include <cap-ng.h>
 #include <errno.h>
+#include <linux/seccomp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -36,6 +38,12 @@ static bool in_first_user_namespace(void)
 	struct stat stat_of;
 
 	return stat("/proc/self/ns/user", &stat_of) || stat_of.st_ino == PROC_USER_INIT_INO;
+}
+
+/* Where there are none, no filter at all is as wrong as any other. */
+static bool has_filters(void)
+{
+	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, NULL, 0, 0) && errno == EFAULT;
 }
 
 static bool has_event(const struct btf *btf, const char *event)
@@ -92,6 +100,8 @@ enum {
 	PROBE_HELPERS,
 	PROBE_CAP_SYS_ADMIN,
 	PROBE_CAP_SYS_PTRACE,
+	PROBE_CAP_KILL,
+	PROBE_SECCOMP,
 	PROBES,
 	PROBE_IN_BTF_FIRST = PROBE_RSS_STAT,
 	PROBE_IN_BTF_LAST = PROBE_CGROUP,
@@ -158,6 +168,12 @@ static struct probe probes[PROBES] = {
 				   "executables of other users' processes keep their short name, "
 				   "and lazily freed memory is not measured",
 				   "run as root, or add cap_sys_ptrace" },
+	[PROBE_CAP_KILL] = { "CAP_KILL", false, false,
+			     "signals are not passed on to a command that becomes another user's",
+			     "run as root, or add cap_kill" },
+	[PROBE_SECCOMP] = { "seccomp filters", false, false,
+			    "what memtrace reads is read by a process that may make any call",
+			    "a kernel with CONFIG_SECCOMP_FILTER" },
 };
 
 /* What is in the kernel, its types tell. */
@@ -197,6 +213,8 @@ const struct probe *probe_all(size_t *count)
 	probes[PROBE_CAP_PERFMON].there = has_bpf_capability(CAP_PERFMON);
 	probes[PROBE_CAP_SYS_ADMIN].there = has_capability(CAP_SYS_ADMIN);
 	probes[PROBE_CAP_SYS_PTRACE].there = has_capability(CAP_SYS_PTRACE);
+	probes[PROBE_CAP_KILL].there = has_capability(CAP_KILL);
+	probes[PROBE_SECCOMP].there = has_filters();
 	probe_kernel(btf);
 	probes[PROBE_HELPERS].there = probe_helpers() != 0;
 	btf__free(btf);
@@ -204,11 +222,27 @@ const struct probe *probe_all(size_t *count)
 	return probes;
 }
 
+/* They may be there, and there be no room for them: libbpf looks on, and says that it has none. */
+static struct error *why_not_read(void)
+{
+	struct btf *btf;
+
+	if (access(BTF_PATH, F_OK))
+		return NULL;
+	btf = btf__parse(BTF_PATH, NULL);
+	if (!btf)
+		return error_new(errno, "cannot read the kernel's types in " BTF_PATH);
+	btf__free(btf);
+	return NULL;
+}
+
 struct error *probe_missing(void)
 {
 	size_t count;
 	const struct probe *all = probe_all(&count);
 
+	if (!all[PROBE_BTF].there)
+		TRY(why_not_read());
 	for (size_t i = 0; i < count; i++) {
 		if (all[i].required && !all[i].there && !all[i].unknown)
 			return error_new(0, "%s is missing, so %s; what would help: %s",
