@@ -9,7 +9,7 @@ import pytest
 import golden
 import support
 
-OPTIONAL = {"stands_for", "intervals", "notes"}
+OPTIONAL = {"stands_for", "intervals", "notes", "unsited"}
 FREE = {"features", "evidence", "released_by"}  # objects with names of any kind
 
 
@@ -25,7 +25,7 @@ def complete():
              "address": "0x0", "build_id": "", "offset": 0}
     document["capture"]["notes"] = ["a note"]
     document["processes"][0].update(
-        stands_for=2,
+        stands_for=2, unsited={"resident_bytes": 0, "meaning": "before memtrace"},
         sites=[{"stack": [frame], "truncated": False, "reserved_bytes": 0, "unreserved_bytes": 0,
                 "touched_bytes": 0, "released_bytes": 0, "resident_bytes": 0,
                 "released_by": {"munmap": 0, "brk.shrink": 0}}],

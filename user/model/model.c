@@ -119,7 +119,7 @@ static void read_names(struct process_model *process, const Mt__Process *from)
 }
 
 static void build_process(struct process_model *process, const Mt__Capture *capture,
-			  const struct frame_model *frames, const Mt__Process *from)
+			  const struct code_model *code, const Mt__Process *from)
 {
 	process->pid = from->pid;
 	process->parent_pid = from->parent_pid;
@@ -142,8 +142,7 @@ static void build_process(struct process_model *process, const Mt__Capture *capt
 	read_lazy_free(process, from->lazy_free);
 	process->histograms = histograms_build(capture, from->histograms, from->n_histograms);
 	process->histogram_count = from->n_histograms;
-	process->sites = sites_build(capture, frames, from);
-	process->site_count = from->n_sites;
+	sites_build(process, capture, code, from);
 	process->shares_with_pid = from->shares_with_pid;
 	process->folded = from->folded;
 }
@@ -224,12 +223,11 @@ void model_build(struct model *model, const Mt__Capture *capture)
 {
 	memset(model, 0, sizeof(*model));
 	model->capture = capture;
-	model->frames = frames_build(capture);
+	code_build(&model->code, capture);
 	model->process_count = capture->n_processes;
 	model->processes = memory_new(capture->n_processes, sizeof(*model->processes));
 	for (size_t i = 0; i < capture->n_processes; i++)
-		build_process(&model->processes[i], capture, model->frames,
-			      capture->processes[i]);
+		build_process(&model->processes[i], capture, &model->code, capture->processes[i]);
 	if (model->process_count)
 		qsort(model->processes, model->process_count, sizeof(*model->processes), by_size);
 	model->histograms = histograms_build(capture, capture->histograms, capture->n_histograms);
@@ -248,8 +246,7 @@ void model_free(struct model *model)
 	for (size_t i = 0; i < model->interval_count; i++)
 		model_free_interval(&model->intervals[i]);
 	histograms_free(model->histograms, model->histogram_count);
-	if (model->capture)
-		frames_free(model->frames, model->capture->n_frames);
+	code_free(&model->code);
 	free(model->processes);
 	free(model->intervals);
 	memset(model, 0, sizeof(*model));

@@ -111,8 +111,10 @@ struct process_model {
 	size_t row_count;
 	struct histogram_model *histograms;
 	size_t histogram_count;
-	struct site_model *sites; /* by what is resident, most first */
+	bool has_sites; /* stacks were asked for: the next three mean something */
+	struct site_model *sites; /* by what they hold, most first */
 	size_t site_count;
+	int64_t unsited_bytes; /* anonymous memory that no site holds */
 	bool has_lazy_free;
 	struct lazy_free lazy_free;
 	uint32_t shares_with_pid; /* 0: has an address space of its own */
@@ -146,7 +148,7 @@ struct model {
 	const Mt__Capture *capture;    /* for what is passed on as it is */
 	struct process_model *processes; /* by highest RSS, most first */
 	size_t process_count;
-	struct frame_model *frames;
+	struct code_model code;
 	struct histogram_model *histograms; /* over all processes */
 	size_t histogram_count;
 	struct interval_model *intervals;

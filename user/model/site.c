@@ -6,43 +6,89 @@
 #include "user/base/text.h"
 #include "user/model/model.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+/* ---- code ---- */
 
 static char *text_if(bool there, ProtobufCBinaryData data)
 {
 	return there && data.len ? text_utf8(data.data, data.len) : NULL;
 }
 
-struct frame_model *frames_build(const Mt__Capture *capture)
+static const char *kind_name(uint32_t kind)
 {
-	struct frame_model *frames = memory_new(capture->n_frames, sizeof(*frames));
+	static const char *const names[] = { "native", "python", "kernel" };
 
-	for (size_t i = 0; i < capture->n_frames; i++) {
-		const Mt__Frame *from = capture->frames[i];
-
-		frames[i] = (struct frame_model){
-			.function = text_if(from->has_function, from->function),
-			.module = text_if(from->has_module, from->module),
-			.build_id = text_if(from->has_build_id, from->build_id),
-			.file = text_if(from->has_file, from->file),
-			.line = from->has_line ? from->line : 0,
-			.address = from->address,
-			.offset = from->offset,
-		};
-	}
-	return frames;
+	return names[kind < sizeof(names) / sizeof(names[0]) ? kind : 0];
 }
 
-void frames_free(struct frame_model *frames, size_t count)
+static void read_frame(struct frame_model *frame, const Mt__Frame *from)
 {
-	for (size_t i = 0; i < count; i++) {
-		free(frames[i].function);
-		free(frames[i].module);
-		free(frames[i].build_id);
-		free(frames[i].file);
-	}
-	free(frames);
+	*frame = (struct frame_model){
+		.kind = kind_name(from->has_kind ? from->kind : 0),
+		.function = text_if(from->has_function, from->function),
+		.module = text_if(from->has_module, from->module),
+		.build_id = text_if(from->has_build_id, from->build_id),
+		.file = text_if(from->has_file, from->file),
+		.line = from->has_line ? from->line : 0,
+		.address = from->address,
+		.offset = from->offset,
+	};
 }
+
+static void read_stack(struct stack_model *stack, const struct code_model *code,
+		       const Mt__Stack *from)
+{
+	stack->count = from->n_frame;
+	stack->frames = memory_new(from->n_frame, sizeof(struct frame_model *));
+	for (size_t i = 0; i < from->n_frame; i++)
+		stack->frames[i] = &code->frames[from->frame[i]];
+	stack->truncated = from->end != 0;
+}
+
+void code_build(struct code_model *code, const Mt__Capture *capture)
+{
+	code->frame_count = capture->n_frames;
+	code->frames = memory_new(capture->n_frames, sizeof(*code->frames));
+	for (size_t i = 0; i < capture->n_frames; i++)
+		read_frame(&code->frames[i], capture->frames[i]);
+	code->stack_count = capture->n_stacks;
+	code->stacks = memory_new(capture->n_stacks, sizeof(*code->stacks));
+	for (size_t i = 0; i < capture->n_stacks; i++)
+		read_stack(&code->stacks[i], code, capture->stacks[i]);
+}
+
+void code_free(struct code_model *code)
+{
+	for (size_t i = 0; i < code->frame_count; i++) {
+		free(code->frames[i].function);
+		free(code->frames[i].module);
+		free(code->frames[i].build_id);
+		free(code->frames[i].file);
+	}
+	for (size_t i = 0; i < code->stack_count; i++)
+		free(code->stacks[i].frames);
+	free(code->frames);
+	free(code->stacks);
+}
+
+char *frame_name(const struct frame_model *frame)
+{
+	const char *slash = frame->module ? strrchr(frame->module, '/') : NULL;
+	char *name;
+
+	if (frame->function)
+		return memory_copy(frame->function, strlen(frame->function));
+	if (asprintf(&name, "%s%s0x%" PRIx64, slash ? slash + 1 : frame->module ?: "",
+		     frame->module ? "+" : "", frame->address) < 0)
+		return memory_copy("?", 1);
+	return name;
+}
+
+/* ---- sites ---- */
 
 static void read_released(struct site_model *site, const Mt__Capture *capture, const Mt__Site *from)
 {
@@ -54,46 +100,78 @@ static void read_released(struct site_model *site, const Mt__Capture *capture, c
 			capture->operations[i], from->released_bytes[i]
 		};
 		site->released_bytes = plus(site->released_bytes, from->released_bytes[i]);
+		if (!strcmp(capture->operations[i], "exit"))
+			site->held_bytes = plus(site->held_bytes, from->released_bytes[i]);
 	}
+}
+
+static void read_site(struct site_model *site, const Mt__Capture *capture,
+		      const struct code_model *code, const Mt__Site *from)
+{
+	site->stack = &code->stacks[from->stack];
+	site->touched_bytes = from->touched_bytes;
+	site->resident_bytes = site->held_bytes = from->resident_bytes;
+	read_released(site, capture, from);
 }
 
 static int by_size(const void *left, const void *right)
 {
 	const struct site_model *a = left, *b = right;
 
-	if (a->resident_bytes != b->resident_bytes)
-		return a->resident_bytes > b->resident_bytes ? -1 : 1;
-	return a->touched_bytes > b->touched_bytes ? -1 : a->touched_bytes < b->touched_bytes;
+	if (a->held_bytes != b->held_bytes)
+		return a->held_bytes > b->held_bytes ? -1 : 1;
+	if (a->touched_bytes != b->touched_bytes)
+		return a->touched_bytes > b->touched_bytes ? -1 : 1;
+	return a->stack < b->stack ? -1 : a->stack > b->stack;
 }
 
-struct site_model *sites_build(const Mt__Capture *capture, const struct frame_model *frames,
-			       const Mt__Process *from)
+void sites_build(struct process_model *process, const Mt__Capture *capture,
+		 const struct code_model *code, const Mt__Process *from)
 {
-	struct site_model *sites = memory_new(from->n_sites, sizeof(*sites));
-
+	process->site_count = from->n_sites;
+	process->sites = memory_new(from->n_sites, sizeof(*process->sites));
+	process->has_sites = from->n_sites || (code->stack_count && !from->has_shares_with_pid &&
+					       !from->has_folded);
+	process->unsited_bytes = sites_total(process);
 	for (size_t i = 0; i < from->n_sites; i++) {
-		const Mt__Stack *stack = capture->stacks[from->sites[i]->stack];
-		struct site_model *site = &sites[i];
-
-		site->frame_count = stack->n_frame;
-		site->frames = memory_new(stack->n_frame, sizeof(struct frame_model *));
-		for (size_t at = 0; at < stack->n_frame; at++)
-			site->frames[at] = &frames[stack->frame[at]];
-		site->truncated = stack->end != 0;
-		site->touched_bytes = from->sites[i]->touched_bytes;
-		site->resident_bytes = from->sites[i]->resident_bytes;
-		read_released(site, capture, from->sites[i]);
+		read_site(&process->sites[i], capture, code, from->sites[i]);
+		process->unsited_bytes = minus(process->unsited_bytes,
+					       process->sites[i].held_bytes);
 	}
 	if (from->n_sites)
-		qsort(sites, from->n_sites, sizeof(*sites), by_size);
-	return sites;
+		qsort(process->sites, from->n_sites, sizeof(*process->sites), by_size);
 }
 
 void sites_free(struct site_model *sites, size_t count)
 {
-	for (size_t i = 0; i < count; i++) {
-		free(sites[i].frames);
+	for (size_t i = 0; i < count; i++)
 		free(sites[i].released_by);
-	}
 	free(sites);
+}
+
+int64_t sites_total(const struct process_model *process)
+{
+	const struct balances *end = process->has_at_exit ? &process->at_exit : &process->closing;
+
+	return end->bytes[BALANCE_ANON];
+}
+
+static bool has_row(const struct process_model *process, const char *operation)
+{
+	for (size_t i = 0; i < process->row_count; i++) {
+		if (!strcmp(process->rows[i].operation, operation))
+			return true;
+	}
+	return false;
+}
+
+const char *sites_rest_meaning(const struct process_model *process)
+{
+	if (process->unsited_bytes < 0)
+		return "in more than one site";
+	if (has_row(process, "exec"))
+		return "made by exec";
+	if (process->opening.bytes[BALANCE_ANON])
+		return "before memtrace";
+	return has_row(process, "fork") ? "inherited" : "without a stack";
 }

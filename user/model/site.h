@@ -9,13 +9,30 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct process_model;
+
 struct frame_model {
-	char *function; /* NULL: not known, as the next three */
+	const char *kind; /* "native", "python", "kernel" */
+	char *function;	  /* NULL: not known, as the next three */
 	char *module;
 	char *build_id;
 	char *file;
 	uint32_t line; /* 0: not known */
 	uint64_t address, offset;
+};
+
+struct stack_model {
+	const struct frame_model **frames; /* the innermost first */
+	size_t count;
+	bool truncated; /* there are callers that are not known */
+};
+
+/* All code that a capture names, whichever process ran it. */
+struct code_model {
+	struct frame_model *frames;
+	size_t frame_count;
+	struct stack_model *stacks;
+	size_t stack_count;
 };
 
 struct released {
@@ -24,19 +41,29 @@ struct released {
 };
 
 struct site_model {
-	const struct frame_model **frames; /* the innermost first */
-	size_t frame_count;
-	bool truncated; /* there are callers that are not known */
+	const struct stack_model *stack;
+	int64_t reserved_bytes, unreserved_bytes;
 	int64_t touched_bytes, released_bytes, resident_bytes;
+	int64_t held_bytes; /* resident; of a process that ended, before that */
 	struct released *released_by;
 	size_t released_count;
 };
 
-struct frame_model *frames_build(const Mt__Capture *capture);
-void frames_free(struct frame_model *frames, size_t count);
+void code_build(struct code_model *code, const Mt__Capture *capture);
+void code_free(struct code_model *code);
 
-struct site_model *sites_build(const Mt__Capture *capture, const struct frame_model *frames,
-			       const Mt__Process *from);
+/* Of a process whose balances are known by now. */
+void sites_build(struct process_model *process, const Mt__Capture *capture,
+		 const struct code_model *code, const Mt__Process *from);
 void sites_free(struct site_model *sites, size_t count);
+
+/* The anonymous memory that the sites are held against: that of now, or before it ended. */
+int64_t sites_total(const struct process_model *process);
+
+/* Why that is not all in sites, in a few words. */
+const char *sites_rest_meaning(const struct process_model *process);
+
+/* "main"; of a function that is not known "libc.so.6+0x16e0ba", or its address.  To be freed. */
+char *frame_name(const struct frame_model *frame);
 
 #endif

@@ -3,11 +3,13 @@
  * The JSON document of memtrace/1.  Written process by process, so that a system of ten
  * thousand processes does not have to fit into memory as a tree.
  */
+#include "user/base/cleanup.h"
 #include "user/report/report.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
+#include <string.h>
 
 #define INDENT 2
 #define FLAGS (JSON_INDENT(INDENT) | JSON_ENCODE_ANY)
@@ -142,39 +144,32 @@ static json_t *frame(const struct frame_model *from)
 	char address[24];
 
 	snprintf(address, sizeof(address), "0x%" PRIx64, from->address);
-	return json_pack("{s:o, s:s, s:o, s:o, s:o, s:s, s:s, s:o}", "function",
-			 text_or_null(from->function), "kind", "native", "module",
-			 text_or_null(from->module), "file", text_or_null(from->file), "line",
-			 from->line ? number(from->line) : json_null(), "address", address,
-			 "build_id", from->build_id ? from->build_id : "", "offset",
-			 number(from->offset));
+	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:s, s:o}", "function",
+			 from->function ?: "", "kind", from->kind, "module", from->module ?: "",
+			 "file", from->file ?: "", "line", number(from->line), "address", address,
+			 "build_id", from->build_id ?: "", "offset", number(from->offset));
 }
 
 static json_t *site(const struct site_model *from)
 {
 	json_t *stack = json_array(), *released = json_object();
 
-	for (size_t i = 0; i < from->frame_count; i++)
-		json_array_append_new(stack, frame(from->frames[i]));
+	for (size_t i = 0; i < from->stack->count; i++)
+		json_array_append_new(stack, frame(from->stack->frames[i]));
 	for (size_t i = 0; i < from->released_count; i++)
 		json_object_set_new(released, from->released_by[i].operation,
 				    json_integer(from->released_by[i].bytes));
-	return json_pack("{s:o, s:b, s:I, s:I, s:I, s:o}", "stack", stack, "truncated",
-			 from->truncated, "touched_bytes", (json_int_t)from->touched_bytes,
-			 "released_bytes", (json_int_t)from->released_bytes, "resident_bytes",
-			 (json_int_t)from->resident_bytes, "released_by", released);
+	return json_pack("{s:o, s:b, s:I, s:I, s:I, s:I, s:I, s:o}", "stack", stack, "truncated",
+			 from->stack->truncated,
+			 "reserved_bytes", (json_int_t)from->reserved_bytes,
+			 "unreserved_bytes", (json_int_t)from->unreserved_bytes,
+			 "touched_bytes", (json_int_t)from->touched_bytes,
+			 "released_bytes", (json_int_t)from->released_bytes,
+			 "resident_bytes", (json_int_t)from->resident_bytes, "released_by", released);
 }
 
-static json_t *sites(const struct process_model *from)
-{
-	json_t *array = json_array();
-
-	for (size_t i = 0; i < from->site_count; i++)
-		json_array_append_new(array, site(&from->sites[i]));
-	return array;
-}
-
-static json_t *process(const struct process_model *from)
+/* What stands before the sites of a process, and what behind them. */
+static json_t *process_head(const struct process_model *from)
 {
 	json_t *object = names(from);
 
@@ -191,7 +186,18 @@ static json_t *process(const struct process_model *from)
 			    balances_or_null(from->has_kernel_at_exit, &from->kernel_at_exit));
 	json_object_set_new(object, "lazy_free", lazy_free(from));
 	json_object_set_new(object, "ledger", rows(from->rows, from->row_count));
-	json_object_set_new(object, "sites", sites(from));
+	return object;
+}
+
+static json_t *process_tail(const struct process_model *from)
+{
+	json_t *object = json_object();
+
+	if (from->has_sites)
+		json_object_set_new(object, "unsited",
+				    json_pack("{s:I, s:s}", "resident_bytes",
+					      (json_int_t)from->unsited_bytes, "meaning",
+					      sites_rest_meaning(from)));
 	json_object_set_new(object, "mappings", json_array());
 	json_object_set_new(object, "histograms",
 			    histograms(from->histograms, from->histogram_count));
@@ -265,10 +271,45 @@ static bool put(FILE *out, json_t *value)
 	return good;
 }
 
+/* The members of an object, without its braces and the line's end before the second. */
+static bool put_members(FILE *out, json_t *value)
+{
+	cleanup_free char *text = value ? json_dumps(value, FLAGS | JSON_EMBED) : NULL;
+
+	json_decref(value);
+	if (!text)
+		return false;
+	fwrite(text, 1, strlen(text) - 1, out);
+	return true;
+}
+
 static bool put_member(FILE *out, const char *name, json_t *value)
 {
 	fprintf(out, ",\n\"%s\": ", name);
 	return put(out, value);
+}
+
+static bool put_sites(const struct process_model *from, FILE *out)
+{
+	fputs(",\n  \"sites\": [", out);
+	for (size_t i = 0; i < from->site_count; i++) {
+		fputs(i ? ",\n" : "\n", out);
+		if (!put(out, site(&from->sites[i])))
+			return false;
+	}
+	fputs(from->site_count ? "\n  ]," : "],", out);
+	return true;
+}
+
+/* Site by site: their stacks are many times what else there is. */
+static bool put_process(const struct process_model *from, FILE *out)
+{
+	fputs("{", out);
+	if (!put_members(out, process_head(from)) || !put_sites(from, out) ||
+	    !put_members(out, process_tail(from)))
+		return false;
+	fputs("\n}", out);
+	return true;
 }
 
 static bool put_processes(const struct model *model, FILE *out)
@@ -276,7 +317,7 @@ static bool put_processes(const struct model *model, FILE *out)
 	fputs(",\n\"processes\": [", out);
 	for (size_t i = 0; i < model->process_count; i++) {
 		fputs(i ? ",\n" : "\n", out);
-		if (!put(out, process(&model->processes[i])))
+		if (!put_process(&model->processes[i], out))
 			return false;
 	}
 	fputs("]", out);

@@ -3,6 +3,8 @@
 #include "user/snapshot/check.h"
 
 #include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
 
 #define MOST_BUCKETS 64
 #define MOST_NAMES 256 /* of operations and of histograms: reports look through them */
@@ -10,6 +12,11 @@
 #define MOST_ROWS 65536
 #define MOST_HISTOGRAMS 1024
 #define MOST_TEXT 65536 /* bytes; 8 KiB of arguments are kept at the most */
+/* A stack is named once and may stand in many sites: reports write all of it for each. */
+#define MOST_FRAMES 1024
+#define MOST_SITES 65536
+#define MOST_TOLD (1ULL << 32) /* bytes of all frames of all sites */
+#define FRAME_BYTES 200 /* what one takes beside its texts */
 
 /* Our own names: letters, digits and a few marks, whatever a damaged file makes of them. */
 static bool is_plain(const char *name)
@@ -101,6 +108,8 @@ static bool are_texts(const Mt__Process *process)
 
 static bool are_sites(const Mt__Capture *capture, const Mt__Process *process)
 {
+	if (process->n_sites > MOST_SITES)
+		return false;
 	for (size_t i = 0; i < process->n_sites; i++) {
 		const Mt__Site *site = process->sites[i];
 
@@ -111,14 +120,66 @@ static bool are_sites(const Mt__Capture *capture, const Mt__Process *process)
 	return true;
 }
 
+static bool is_hexadecimal(ProtobufCBinaryData text)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		if (!strchr("0123456789abcdef", text.data[i]) || !text.data[i])
+			return false;
+	}
+	return true;
+}
+
+static bool are_frames(const Mt__Capture *capture)
+{
+	for (size_t i = 0; i < capture->n_frames; i++) {
+		const Mt__Frame *frame = capture->frames[i];
+
+		if (frame->function.len > MOST_TEXT || frame->module.len > MOST_TEXT ||
+		    frame->file.len > MOST_TEXT || frame->build_id.len > MOST_TEXT ||
+		    !is_hexadecimal(frame->build_id))
+			return false;
+	}
+	return true;
+}
+
 static bool are_stacks(const Mt__Capture *capture)
 {
 	for (size_t i = 0; i < capture->n_stacks; i++) {
-		for (size_t at = 0; at < capture->stacks[i]->n_frame; at++)
+		if (capture->stacks[i]->n_frame > MOST_FRAMES)
+			return false;
+		for (size_t at = 0; at < capture->stacks[i]->n_frame; at++) {
 			if (capture->stacks[i]->frame[at] >= capture->n_frames)
 				return false;
+		}
 	}
 	return true;
+}
+
+static uint64_t told_of(const Mt__Capture *capture, const Mt__Stack *stack)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < stack->n_frame; i++) {
+		const Mt__Frame *frame = capture->frames[stack->frame[i]];
+
+		bytes += FRAME_BYTES + frame->function.len + frame->module.len + frame->file.len +
+			 frame->build_id.len;
+	}
+	return bytes;
+}
+
+/* A small file is not to become a report that fills a disk. */
+static bool is_told_soon(const Mt__Capture *capture)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < capture->n_processes; i++) {
+		const Mt__Process *process = capture->processes[i];
+
+		for (size_t at = 0; at < process->n_sites && bytes <= MOST_TOLD; at++)
+			bytes += told_of(capture, capture->stacks[process->sites[at]->stack]);
+	}
+	return bytes <= MOST_TOLD;
 }
 
 static const char *process_wrong(const Mt__Capture *capture, const Mt__Process *process)
@@ -155,7 +216,7 @@ const char *capture_wrong(const Mt__Capture *capture)
 		return "it lacks the machine's figures";
 	if (!are_names(capture))
 		return "a name is invalid";
-	if (!are_stacks(capture))
+	if (!are_frames(capture) || !are_stacks(capture))
 		return "a stack is invalid";
 	if (!are_histograms(capture, capture->histograms, capture->n_histograms))
 		return "a histogram is invalid";
@@ -163,5 +224,7 @@ const char *capture_wrong(const Mt__Capture *capture)
 		wrong = process_wrong(capture, capture->processes[i]);
 	for (size_t i = 0; i < capture->n_intervals && !wrong; i++)
 		wrong = interval_wrong(capture, capture->intervals[i]);
+	if (!wrong && !is_told_soon(capture))
+		wrong = "its sites have too many frames";
 	return wrong;
 }
