@@ -132,8 +132,10 @@ def go_through(seconds):
         resident = watch.stop()
         most = before + kernel_births()
         started = time.monotonic()
-        document = follower.stop()
+        follower.process.send_signal(signal.SIGINT)
+        follower.process.wait(support.SECONDS)
         took = time.monotonic() - started
+        document = follower.wait()
     return Outcome(document, work, most, resident, truth, 300 * PAGE, took)
 
 

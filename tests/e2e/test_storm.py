@@ -52,3 +52,14 @@ def test_end_in_the_middle_of_it():
     wrong = [process for process in document["processes"] if any(process["unexplained"].values())]
     assert len(wrong) <= document["capture"]["losses"]["reads"], wrong
     assert len(document["processes"]) > 100
+
+
+def test_maps_that_are_too_small(monkeypatch):
+    """Most of it finds no room: all that does stays right, and the rest is counted."""
+    sizes = f"slots={storm.living() + 100} books=99 blocks=20 ring=8192"
+    monkeypatch.setenv("MEMTRACE_SIZES", sizes)
+    outcome = storm.go_through(5)
+    losses = outcome.document["capture"]["losses"]
+    assert any(losses.values())
+    storm.lose_nothing_silently(outcome)
+    storm.balance(outcome)
