@@ -23,6 +23,7 @@ REPORTS = {
     "attach": ("report.txt", "report.json", "report.om"),
     "run": ("report.txt", "report.json", "report.om", "terminal.txt"),
     "system": ("report.txt", "report.json", "report.om"),
+    "sites": ("report.txt", "report.json", "report.om", "terminal.txt"),
 }
 FORMATS = {"report.txt": "text", "report.json": "json", "report.om": "openmetrics"}
 

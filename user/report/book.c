@@ -331,5 +331,6 @@ void book_write(const struct process_model *process, const struct report_options
 	write_verdict(process, options, out);
 	write_ledger(process, options, out);
 	write_lazy_free(process, options, out);
+	holders_write(process, options, out);
 	fputc('\n', out);
 }

@@ -18,6 +18,10 @@ const char *book_program(const char *title);
 /* "running", "ended with status 1", "killed by signal 9". */
 void book_state(const struct process_model *process, char *text, size_t size);
 
+/* Whose code holds the memory of a process; nothing without --stacks. */
+void holders_write(const struct process_model *process, const struct report_options *options,
+		   FILE *out);
+
 /* Histograms as bars: each a line, and with details one for each bucket. */
 void bars_write(const struct histogram_model *histograms, size_t count,
 		const struct report_options *options, FILE *out);

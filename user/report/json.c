@@ -165,7 +165,8 @@ static json_t *site(const struct site_model *from)
 			 "unreserved_bytes", (json_int_t)from->unreserved_bytes,
 			 "touched_bytes", (json_int_t)from->touched_bytes,
 			 "released_bytes", (json_int_t)from->released_bytes,
-			 "resident_bytes", (json_int_t)from->resident_bytes, "released_by", released);
+			 "resident_bytes", (json_int_t)from->resident_bytes,
+			 "released_by", released);
 }
 
 /* What stands before the sites of a process, and what behind them. */

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Whose code is it, for a person?  See holder.h. */
+#include "user/model/holder.h"
+
+#include "user/base/memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The lower, the more it says to who wrote the program. */
+enum rank {
+	RANK_SCRIPT,
+	RANK_SCRIPT_LIBRARY,
+	RANK_OWN,
+	RANK_LIBRARY,
+	RANK_INTERPRETER,
+	RANK_PLUMBING,
+};
+
+static const char *const plumbing[] = {
+	"libc.so", "libc-2.", "ld-linux", "ld-2.", "ld-musl", "libpthread", "libstdc++.so",
+	"libgcc_s.so", "libjemalloc", "libtcmalloc", "libmimalloc", "linux-vdso", "[vdso]",
+};
+
+static const char *const interpreters[] = {
+	"python", "libpython", "node", "libnode", "java", "libjvm", "ruby", "libruby", "perl",
+	"libperl", "php", "libphp", "lua", "liblua",
+};
+
+static const char *const system_folders[] = { "/lib/", "/lib64/", "/usr/lib/", "/usr/lib64/" };
+
+static bool begins(const char *text, const char *const *with, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (!strncmp(text, with[i], strlen(with[i])))
+			return true;
+	}
+	return false;
+}
+
+#define BEGINS(text, with) begins(text, with, sizeof(with) / sizeof((with)[0]))
+
+static enum rank rank_script(const struct frame_model *frame)
+{
+	const char *file = frame->file ?: "<";
+
+	return *file == '<' || strstr(file, "/lib/python") || strstr(file, "/lib64/python") ?
+		       RANK_SCRIPT_LIBRARY : RANK_SCRIPT;
+}
+
+static enum rank rank_of(const struct process_model *process, const struct frame_model *frame)
+{
+	const char *slash = frame->module ? strrchr(frame->module, '/') : NULL;
+	const char *name = slash ? slash + 1 : frame->module;
+
+	if (!strcmp(frame->kind, "python"))
+		return rank_script(frame);
+	if (!name) /* made while it ran */
+		return frame->function ? RANK_OWN : RANK_PLUMBING;
+	if (!strcmp(frame->kind, "kernel") || BEGINS(name, plumbing) ||
+	    (frame->function && !strcmp(frame->function, "_start")))
+		return RANK_PLUMBING;
+	if (BEGINS(name, interpreters))
+		return RANK_INTERPRETER;
+	return strcmp(frame->module, process->executable) && BEGINS(frame->module, system_folders) ?
+		       RANK_LIBRARY : RANK_OWN;
+}
+
+bool holder_is_plumbing(const struct process_model *process, const struct frame_model *frame)
+{
+	return rank_of(process, frame) >= RANK_INTERPRETER;
+}
+
+/* Somebody else's code is found by its name; one's own also by an address. */
+static size_t frame_to_show(const struct process_model *process, const struct stack_model *stack)
+{
+	unsigned int best = -1U;
+	size_t at = stack->count;
+
+	for (size_t i = 0; i < stack->count; i++) {
+		unsigned int rank = rank_of(process, stack->frames[i]);
+
+		if (!stack->frames[i]->module && !stack->frames[i]->function)
+			continue;
+		rank = 2 * rank + (rank >= RANK_LIBRARY && !stack->frames[i]->function);
+		if (rank < best) {
+			best = rank;
+			at = i;
+		}
+	}
+	return at;
+}
+
+/* ---- merging ---- */
+
+/* By what is called from the shown frame outwards. */
+static int by_callers(const void *left, const void *right)
+{
+	const struct holder *a = left, *b = right;
+	size_t a_count = a->stack->count - a->at, b_count = b->stack->count - b->at;
+
+	if (a->stack->truncated != b->stack->truncated)
+		return a->stack->truncated ? 1 : -1;
+	if (a_count != b_count)
+		return a_count < b_count ? -1 : 1;
+	for (size_t i = 0; i < a_count; i++) {
+		const struct frame_model *x = a->stack->frames[a->at + i];
+		const struct frame_model *y = b->stack->frames[b->at + i];
+
+		if (x != y)
+			return x < y ? -1 : 1;
+	}
+	return 0;
+}
+
+static int by_callers_and_size(const void *left, const void *right)
+{
+	const struct holder *a = left, *b = right;
+	int order = by_callers(a, b);
+
+	if (order)
+		return order;
+	if (a->touched_bytes != b->touched_bytes)
+		return a->touched_bytes > b->touched_bytes ? -1 : 1;
+	return a->stack < b->stack ? -1 : a->stack > b->stack;
+}
+
+static int by_size(const void *left, const void *right)
+{
+	const struct holder *a = left, *b = right;
+
+	if (a->held_bytes != b->held_bytes)
+		return a->held_bytes > b->held_bytes ? -1 : 1;
+	if (a->touched_bytes != b->touched_bytes)
+		return a->touched_bytes > b->touched_bytes ? -1 : 1;
+	return a->stack < b->stack ? -1 : a->stack > b->stack;
+}
+
+/* What ending gave back was held until then. */
+static void add_released(struct holder *holder, const struct released *released)
+{
+	size_t i = 0;
+
+	if (!strcmp(released->operation, "exit"))
+		return;
+	holder->released_bytes = plus(holder->released_bytes, released->bytes);
+	while (i < holder->released_count &&
+	       strcmp(holder->released_by[i].operation, released->operation) != 0)
+		i++;
+	if (i == holder->released_count) {
+		holder->released_by = memory_grow(holder->released_by, i, sizeof(*released));
+		holder->released_by[holder->released_count++] =
+			(struct released){ released->operation, 0 };
+	}
+	holder->released_by[i].bytes = plus(holder->released_by[i].bytes, released->bytes);
+}
+
+static void add_holder(struct holder *to, const struct holder *from)
+{
+	to->held_bytes = plus(to->held_bytes, from->held_bytes);
+	to->touched_bytes = plus(to->touched_bytes, from->touched_bytes);
+	for (size_t i = 0; i < from->released_count; i++)
+		add_released(to, &from->released_by[i]);
+	free(from->released_by);
+}
+
+static void read_holder(struct holder *holder, const struct process_model *process,
+			const struct site_model *site)
+{
+	*holder = (struct holder){
+		.stack = site->stack,
+		.at = frame_to_show(process, site->stack),
+		.held_bytes = site->held_bytes,
+		.touched_bytes = site->touched_bytes,
+	};
+	for (size_t i = 0; i < site->released_count; i++)
+		add_released(holder, &site->released_by[i]);
+}
+
+struct holder *holders_build(const struct process_model *process, size_t *count)
+{
+	struct holder *holders = memory_new(process->site_count, sizeof(*holders));
+	size_t kept = 0;
+
+	*count = 0;
+	for (size_t i = 0; i < process->site_count; i++)
+		read_holder(&holders[i], process, &process->sites[i]);
+	if (!process->site_count)
+		return holders;
+	qsort(holders, process->site_count, sizeof(*holders), by_callers_and_size);
+	for (size_t i = 0; i < process->site_count; i++) {
+		if (kept && !by_callers(&holders[kept - 1], &holders[i]))
+			add_holder(&holders[kept - 1], &holders[i]);
+		else
+			holders[kept++] = holders[i];
+	}
+	qsort(holders, kept, sizeof(*holders), by_size);
+	*count = kept;
+	return holders;
+}
+
+void holders_free(struct holder *holders, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		free(holders[i].released_by);
+	free(holders);
+}

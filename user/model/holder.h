@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Whose code is it, for a person?  Sites that differ only in what was called below that. */
+#ifndef MEMTRACE_HOLDER_H
+#define MEMTRACE_HOLDER_H
+
+#include "user/model/model.h"
+
+struct holder {
+	const struct stack_model *stack; /* of the largest of its sites */
+	/* The frame to show: the innermost of the user's own code, if there is any; the stack's
+	 * count where none of its frames is in a file or has a name. */
+	size_t at;
+	int64_t held_bytes, touched_bytes, released_bytes;
+	struct released *released_by;
+	size_t released_count;
+};
+
+/* By what they hold, most first; to be freed by holders_free(). */
+struct holder *holders_build(const struct process_model *process, size_t *count);
+void holders_free(struct holder *holders, size_t count);
+
+/* Is it code that a chain of callers is better without: libc, the interpreter, the start? */
+bool holder_is_plumbing(const struct process_model *process, const struct frame_model *frame);
+
+#endif

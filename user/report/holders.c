@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Whose code holds the memory of a process?  A table whose column adds up to its anonymous
+ * memory: the user's own code first, what was not touched under our eyes in the end.
+ */
+#include "user/model/holder.h"
+
+#include "user/base/cleanup.h"
+#include "user/base/text.h"
+#include "user/report/book.h"
+#include "user/report/style.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define NUMBERS_WIDTH 38 /* of what stands before the words */
+
+static void put_bytes(FILE *out, int64_t bytes, bool sign)
+{
+	char text[24] = "";
+
+	if (bytes)
+		text_bytes(text, sizeof(text), bytes, sign);
+	fprintf(out, "%12s", text);
+}
+
+static void put_name(FILE *out, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	fputs(slash && slash[1] ? slash + 1 : path, out);
+}
+
+/* "main (list.c:5)" */
+static void put_frame(FILE *out, const struct frame_model *frame)
+{
+	cleanup_free char *name = frame_name(frame);
+
+	fputs(name, out);
+	if (!frame->file)
+		return;
+	fputs(" (", out);
+	put_name(out, frame->file);
+	if (frame->line)
+		fprintf(out, ":%u", frame->line);
+	fputc(')', out);
+}
+
+/* What was called there, without the names that libc has for its insides. */
+static void put_called(FILE *out, const struct frame_model *frame)
+{
+	const char *name = frame->function;
+
+	if (name && !strncmp(name, "__libc_", 7))
+		name += 7;
+	if (!name && !frame->module)
+		return;
+	fputs(" calling ", out);
+	put_name(out, name ?: frame->module);
+}
+
+/* "make_list (list.c:7) in list calling malloc" */
+static void put_shown(FILE *out, const struct holder *holder)
+{
+	const struct frame_model *frame;
+
+	if (holder->at == holder->stack->count) {
+		fputs("code of no known file", out);
+		return;
+	}
+	frame = holder->stack->frames[holder->at];
+	put_frame(out, frame);
+	if (frame->module && frame->function && strcmp(frame->kind, "python") != 0) {
+		fputs(" in ", out);
+		put_name(out, frame->module);
+	}
+	if (holder->at)
+		put_called(out, holder->stack->frames[holder->at - 1]);
+}
+
+/* "from phase (list.c:10) < main (list.c:11)": what is cut off at the line's end must not be
+ * that there is more. */
+static void put_callers(FILE *out, const struct process_model *process,
+			const struct holder *holder)
+{
+	const struct stack_model *stack = holder->stack;
+	const char *before = stack->truncated ? "not whole: from " : "from ";
+
+	for (size_t i = holder->at + 1; i < stack->count; i++) {
+		if (holder_is_plumbing(process, stack->frames[i]))
+			continue;
+		fputs(before, out);
+		put_frame(out, stack->frames[i]);
+		before = " < ";
+	}
+	if (stack->truncated && before[1] != '<')
+		fputs("from callers that are not known", out);
+}
+
+static void put_released(FILE *out, const struct holder *holder)
+{
+	char bytes[24];
+
+	for (size_t i = 0; i < holder->released_count; i++) {
+		fprintf(out, "%s%s %s", i ? ", " : "given back by ",
+			holder->released_by[i].operation,
+			text_bytes(bytes, sizeof(bytes), holder->released_by[i].bytes, 0));
+	}
+}
+
+/* Closes what words were written to, and writes them as far as the line goes. */
+static void write_words(FILE *words, char **text, enum style style, bool indent,
+			const struct report_options *options, FILE *out)
+{
+	cleanup_free char *clean = NULL;
+
+	fclose(words);
+	clean = text_printable(*text, strlen(*text));
+	free(*text);
+	*text = NULL;
+	if (indent && !*clean)
+		return;
+	fprintf(out, "%*s%s", indent ? NUMBERS_WIDTH : 2, "", style_on(options, style));
+	style_text(options, out, clean, style_room(options, NUMBERS_WIDTH), false);
+	fprintf(out, "%s\n", style_off(options));
+}
+
+static void write_holder(const struct process_model *process, const struct holder *holder,
+			 const struct report_options *options, FILE *out)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *words = open_memstream(&text, &size);
+
+	put_bytes(out, holder->held_bytes, false);
+	put_bytes(out, holder->touched_bytes, false);
+	put_bytes(out, -(uint64_t)holder->released_bytes, false);
+	put_shown(words, holder);
+	write_words(words, &text, STYLE_PLAIN, false, options, out);
+	words = open_memstream(&text, &size);
+	put_callers(words, process, holder);
+	write_words(words, &text, STYLE_DIM, true, options, out);
+	words = open_memstream(&text, &size);
+	put_released(words, holder);
+	write_words(words, &text, STYLE_DIM, true, options, out);
+}
+
+static void write_sum(int64_t held, int64_t touched, int64_t released, const char *words,
+		      enum style style, const struct report_options *options, FILE *out)
+{
+	fputs(style_on(options, style), out);
+	put_bytes(out, held, false);
+	put_bytes(out, touched, false);
+	put_bytes(out, -(uint64_t)released, false);
+	fputs("  ", out);
+	style_text(options, out, words, style_room(options, NUMBERS_WIDTH), false);
+	fprintf(out, "%s\n", style_off(options));
+}
+
+/* The rows that --limit leaves out: the column is to add up. */
+static void write_others(const struct holder *others, size_t count,
+			 const struct report_options *options, FILE *out)
+{
+	int64_t held = 0, touched = 0, released = 0;
+	char words[64];
+
+	for (size_t i = 0; i < count; i++) {
+		held = plus(held, others[i].held_bytes);
+		touched = plus(touched, others[i].touched_bytes);
+		released = plus(released, others[i].released_bytes);
+	}
+	snprintf(words, sizeof(words), "... and %zu more (--limit)", count);
+	if (count)
+		write_sum(held, touched, released, words, STYLE_DIM, options, out);
+}
+
+void holders_write(const struct process_model *process, const struct report_options *options,
+		   FILE *out)
+{
+	size_t count, shown;
+	struct holder *holders;
+
+	if (!process->has_sites)
+		return;
+	holders = holders_build(process, &count);
+	shown = count < options->limit ? count : options->limit;
+	fprintf(out, "\n%s%12s%12s%12s  %s%s\n", style_on(options, STYLE_DIM),
+		process->has_at_exit ? "at exit" : "resident", "touched", "released",
+		"whose code touched it first", style_off(options));
+	for (size_t i = 0; i < shown; i++)
+		write_holder(process, &holders[i], options, out);
+	write_others(holders + shown, count - shown, options, out);
+	if (process->unsited_bytes)
+		write_sum(process->unsited_bytes, 0, 0, sites_rest_meaning(process),
+			  process->unsited_bytes < 0 ? STYLE_BAD : STYLE_PLAIN, options, out);
+	write_sum(sites_total(process), 0, 0, "all anonymous memory", STYLE_BOLD, options, out);
+	holders_free(holders, count);
+}
