@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import threading
@@ -13,10 +14,11 @@ import pytest
 
 from program import (assert_full_report, eventually, memtrace, nobody, public_copy, public_folder,
                      refused, running)
-from puppet import puppet
+from puppet import program, puppet
 import support
 
-CAP_KILL, CAP_SYS_PTRACE, CAP_SYS_ADMIN = 5, 19, 21
+CAP_DAC_READ_SEARCH, CAP_KILL, CAP_SYS_PTRACE, CAP_SYS_ADMIN = 2, 5, 19, 21
+CAP_BPF, CAP_CHECKPOINT_RESTORE = 39, 40
 FILTERED, ENOSYS = 2, 38
 FORMATS = ["text", "json", "openmetrics"]
 
@@ -82,10 +84,32 @@ def test_capture_of_a_command_may_send_it_signals():
         background.wait()
 
 
+def test_capture_with_stacks_opens_files_and_makes_maps():
+    with puppet() as target, running("--stacks", "native", "-p", str(target.pid)) as background:
+        assert_confined(background.pid, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_BPF,
+                        CAP_CHECKPOINT_RESTORE)
+        background.signal(signal.SIGINT)
+        assert background.wait().status == 0
+
+
+def test_stacks_in_a_program_that_its_user_alone_may_read():
+    with public_folder() as folder:
+        path = shutil.copy(program(), folder / "private")
+        os.chown(path, 65534, 65534)
+        path.chmod(0o700)
+        with puppet(executable=path, preexec_fn=lambda: os.setuid(65534)) as target:
+            with running("--stacks", "native", "-f", "json", "-p", str(target.pid)) as background:
+                target.do("touch 100")
+                background.signal(signal.SIGINT)
+                document = json.loads(background.wait().out)
+    process = support.process_of(document, target.pid)
+    assert str(path) in {frame["module"] for site in process["sites"] for frame in site["stack"]}
+
+
 def test_capture_of_nobody_keeps_nothing():
-    with puppet() as target, public_copy() as program:
+    with puppet() as target, public_copy() as copy:
         prefix = nobody("bpf", "perfmon")
-        words = [program, "-v", "-d", "3", "-p", str(target.pid)]
+        words = [copy, "-v", "-d", "3", "-p", str(target.pid)]
         with support.started(*prefix, *words, stdout=subprocess.DEVNULL,
                              stderr=subprocess.PIPE) as process:
             while b"counting" not in process.stderr.readline():
@@ -95,8 +119,9 @@ def test_capture_of_nobody_keeps_nothing():
                                              "NoNewPrivs": 1, "Seccomp": FILTERED}
 
 
-def test_capture_does_no_harm():
-    with puppet() as target, running("-p", str(target.pid)) as background:
+@pytest.mark.parametrize("words", [[], ["--stacks", "native"]], ids=["", "stacks"])
+def test_capture_does_no_harm(words):
+    with puppet() as target, running(*words, "-p", str(target.pid)) as background:
         calls = harm()
         for call, (returned, number) in zip(calls, made_to(background.pid, *calls)):
             assert (returned, number) == (-1, ENOSYS), call
@@ -105,10 +130,11 @@ def test_capture_does_no_harm():
     assert not os.path.exists("/tmp/memtrace-test-none")
 
 
-def test_capture_loads_nothing_more():
-    """What is left of bpf(2) are the maps and iterators that are there."""
+@pytest.mark.parametrize("words", [[], ["--stacks", "native"]], ids=["", "stacks"])
+def test_capture_loads_nothing_more(words):
+    """What is left of bpf(2) are maps, and the iterators that are there."""
     number = {"x86_64": 321}.get(os.uname().machine, 280)
-    with puppet() as target, running("-p", str(target.pid)) as background:
+    with puppet() as target, running(*words, "-p", str(target.pid)) as background:
         load, timing = made_to(background.pid, f"syscall({number}, 5, 0L, 0)",
                                f"syscall({number}, 32, 0L, 0)")
         assert load == timing == (-1, ENOSYS)
@@ -175,8 +201,8 @@ def test_timer_is_not_in_the_report():
 def test_command_has_the_rights_of_its_user():
     words = ["grep", "-E", "^(Cap|NoNewPrivs|Seccomp)", "/proc/self/status"]
     for prefix in ([], nobody("bpf", "perfmon")):
-        with public_copy() as program:
-            done = memtrace("-o", "/dev/null", "--", *words, program=program, prefix=prefix)
+        with public_copy() as copy:
+            done = memtrace("-o", "/dev/null", "--", *words, program=copy, prefix=prefix)
         plain = subprocess.run([*prefix, *words], capture_output=True, timeout=60)
         assert (done.status, done.out) == (0, plain.stdout)
 
@@ -243,10 +269,10 @@ def test_report_does_no_harm(capture, tmp_path):
 
 
 def test_report_of_nobody_has_the_filter_too(capture, tmp_path):
-    with public_copy() as program, public_folder() as folder:
+    with public_copy() as copy, public_folder() as folder:
         os.mkfifo(folder / "fifo", 0o666)
         os.chmod(folder / "fifo", 0o666)
-        with support.started(*nobody(), program, "report", folder / "fifo",
+        with support.started(*nobody(), copy, "report", folder / "fifo",
                              stdout=subprocess.PIPE) as process:
             with open(folder / "fifo", "wb") as stream:
                 assert eventually(lambda: rights(process.pid)["Seccomp"] == FILTERED)

@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from cgroups import cgroup
-from program import OWN_FAILURE, eventually, memtrace, public_folder
+from program import OWN_FAILURE, eventually, memtrace, public_folder, running
 from puppet import program, puppet
 from test_names import NAMES, as_utf8, assert_harmless, samples
 import support
@@ -65,6 +65,24 @@ def test_program_in_the_text_report(name):
         done = memtrace("--", path, FILES[name])
     assert done.status == 0
     assert_harmless(done.text)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_program_whose_stacks_are_followed(name):
+    """What its file is called is the module of its frames."""
+    with folder_named(FILES[name]) as folder:
+        path = shutil.copy(program(), os.path.join(folder, FILES[name]))
+        with puppet(executable=path) as target:
+            with running("--stacks", "native", "-f", "json", "-p", str(target.pid)) as background:
+                target.do("touch 100")
+                background.signal(signal.SIGINT)
+                done = background.wait()
+    assert done.status == 0
+    process = support.process_of(json.loads(done.out.decode("utf-8", "strict")), target.pid)
+    support.assert_balanced(process)
+    modules = {frame["module"] for site in process["sites"] for frame in site["stack"]}
+    shown = as_utf8(path)
+    assert modules & {shown, shown.replace("\n", "\\012")}
 
 
 # ---- cgroups ----

@@ -60,7 +60,8 @@ static void drop_capabilities(const struct kernel *kernel, bool has_command)
 
 	/* Tables are made of files when they are seen first, opened by what is mapped of them. */
 	if (kernel->stacks)
-		needed |= kernel_side | BIT(CAP_CHECKPOINT_RESTORE);
+		needed |= (kernel_side & ~BIT(CAP_PERFMON)) | BIT(CAP_CHECKPOINT_RESTORE) |
+			  BIT(CAP_DAC_READ_SEARCH);
 	keep(needed, kernel_side);
 	keep(kernel_is_reachable(kernel) ? needed : needed | kernel_side, 0);
 }

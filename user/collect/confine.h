@@ -6,6 +6,11 @@
  * in how it does that is to win nothing by it.  So capabilities go as soon as the kernel side is
  * attached, and the kernel takes from then on only those calls that are needed.  Neither can be
  * taken back, and both hold for memtrace alone: a command has its user's rights, and no filter.
+ *
+ * With stacks memtrace reads files of code, too, and keeps what opens them and CAP_BPF for their
+ * tables.  It does so in the same process: under the filter nothing can be loaded into the kernel,
+ * run, traced, sent, or written but to the report and the capture, so that a process of its own
+ * for ELF would be kept from little more.  It could not be kept from telling wrong names.
  */
 #ifndef MEMTRACE_COLLECT_CONFINE_H
 #define MEMTRACE_COLLECT_CONFINE_H
