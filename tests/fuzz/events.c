@@ -7,6 +7,7 @@
 #include "tests/fuzz/check.h"
 #include "user/base/memory.h"
 #include "user/collect/identity.h"
+#include "user/collect/interval.h"
 #include "user/collect/record.h"
 #include "user/collect/roster.h"
 #include "user/snapshot/check.h"
@@ -17,6 +18,9 @@
 
 #define PIDS 8 /* few, so that they meet */
 #define TIMES 4
+
+static const struct record_options options = { .page_bytes = 4096, .calls = true,
+					       .read_ns = TIMES / 2 };
 
 struct input {
 	const uint8_t *at;
@@ -130,10 +134,24 @@ static void inherit(struct input *input, struct process_table *table)
 		identity_inherit(process, process_find(table, process->forked_by));
 }
 
-static void take_life(struct input *input, struct process_table *table)
+/* Two address spaces of one process that are both alive: as live.c joins them. */
+static void live_twice(struct input *input, struct process_table *table)
+{
+	struct process *process = process_find(table, take_number(input, PIDS));
+	const struct process *other = process_find(table, take_number(input, PIDS));
+
+	if (!process || !other)
+		return;
+	process_drop_live(process);
+	process->live = process_copy(process);
+	process_join(process->live, other);
+}
+
+static void take_life(struct input *input, struct process_table *table,
+		      struct interval_list *intervals)
 {
 	while (input->left) {
-		switch (take_number(input, 6)) {
+		switch (take_number(input, 8)) {
 		case 0:
 			take_event(input, table, sizeof(struct mt_event_exec));
 			break;
@@ -153,6 +171,12 @@ static void take_life(struct input *input, struct process_table *table)
 			break;
 		case 5:
 			inherit(input, table);
+			break;
+		case 6:
+			live_twice(input, table);
+			break;
+		case 7:
+			interval_add(intervals, true, table, &options);
 			break;
 		}
 	}
@@ -188,8 +212,6 @@ static Mt__Capture *begin_capture(void)
 
 static Mt__Capture *make_capture(struct process_table *table)
 {
-	static const struct record_options options = { .page_bytes = 4096, .calls = true,
-						       .read_ns = TIMES / 2 };
 	struct cgroup_names cgroups = { .searched = true };
 	Mt__Capture *capture = begin_capture();
 
@@ -204,12 +226,15 @@ static Mt__Capture *make_capture(struct process_table *table)
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 {
 	struct input input = { bytes, count };
+	struct interval_list intervals = { 0 };
 	struct process_table table;
 	Mt__Capture *capture;
 
 	process_table_init(&table);
-	take_life(&input, &table);
+	take_life(&input, &table, &intervals);
 	capture = make_capture(&table);
+	capture->intervals = intervals.intervals;
+	capture->n_intervals = intervals.count;
 	process_table_free(&table);
 	if (capture_wrong(capture))
 		abort();

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 FOLDER = pathlib.Path(__file__).resolve().parent
-SECONDS = 8
+SECONDS = 6
 
 # Of each target, what it has to reach in that time: less, and it looks for nothing.
 FEATURES = {"reports": 1500, "proc": 100, "options": 100, "events": 500}
@@ -26,5 +26,5 @@ def test_nothing_breaks(target):
     assert done.returncode == 0, said[-6000:]
     runs = int(re.search(r"Done (\d+) runs", said).group(1))
     features = max(map(int, re.findall(r"ft: (\d+)", said)))
-    assert runs > 1000, "hardly anything was tried"
+    assert runs > 300, "hardly anything was tried"
     assert features > FEATURES[target], "what it tried did not come far"
