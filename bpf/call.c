@@ -7,6 +7,8 @@
 #include "bpf/mapping.bpf.h"
 #include "bpf/site.bpf.h"
 
+#define PROT_EXEC 4
+#define MAP_ANONYMOUS 0x20
 #define MAP_FIXED 0x10
 #define MREMAP_DONTUNMAP 4
 
@@ -187,6 +189,8 @@ static __noinline int note_release(__u32 slot, __u32 operation, __u64 program_br
 
 	switch (operation) {
 	case MT_OP_MMAP:
+		if ((call.argument[2] & PROT_EXEC) && !(call.argument[3] & MAP_ANONYMOUS))
+			note_code(slot, result, false);
 		return call.argument[3] & MAP_FIXED ? forget_pages(slot, result, bytes, operation) :
 						      0;
 	case MT_OP_MUNMAP:

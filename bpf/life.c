@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Which processes are born, become another program, enter a cgroup, and die? */
 #include "bpf/event.bpf.h"
+#include "bpf/site.bpf.h"
 #include "bpf/space.bpf.h"
 
 #define SIGNAL_GROUP_EXIT 4
@@ -67,6 +68,8 @@ static __always_inline void note_child(struct task_struct *parent, struct task_s
 
 	if (slot && space)
 		space->forked_by = pid_of(parent);
+	if (slot && config.stacks)
+		inherit_code(find_slot((__u64)mm_of(parent)), slot);
 }
 
 /* clone3 can put a child straight into a cgroup. */
@@ -282,6 +285,8 @@ int BPF_PROG(mt_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 	if (state)
 		settle_down(state);
 	slot = open_space(mm, task, MT_BORN_EXEC);
+	if (slot && config.stacks)
+		note_program(slot, mm);
 	send_exec(task, program, slot ? space_at(slot) : 0);
 	return 0;
 }

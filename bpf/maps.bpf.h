@@ -167,14 +167,28 @@ struct {
 	__type(value, struct mt_file);
 } files SEC(".maps");
 
-/* By slot: the code of a process. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct mt_file_key);
+	__type(value, __u32);
+} numbers SEC(".maps");
+
+/* By slot: the code of a process. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct mt_execs);
 } execs SEC(".maps");
+
+/* What of it is being moved. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct mt_moved);
+} moved SEC(".maps");
 
 /* Numbers of stacks, by their hashes.  The frames themselves are user space's. */
 struct {
@@ -228,6 +242,7 @@ __u32 fresh_blocks = MT_BLOCKS_SHARED;
 __u32 mapping_count = 0; /* entries of the mappings above */
 __u32 next_serial = 0;
 __u32 next_stack = 1; /* 0 means "not known" */
+__u32 next_file = 1;  /* 0 is MT_VDSO */
 __u64 losses[MT_LOSSES] = {};
 
 /* The pid namespace whose pids are reported, memtrace's own: its inode, and its depth. */

@@ -7,7 +7,7 @@
 
 /* x86-64 from 5.17 on: nothing else can be unwound so far. */
 #if defined(__TARGET_ARCH_x86) && !defined(MEMTRACE_OLD)
-#include "bpf/unwind.bpf.h"
+#include "bpf/code.bpf.h"
 
 #define SHADOW_SHIFT (12 + 6) /* bytes of a chunk */
 
@@ -197,6 +197,9 @@ __noinline int move_pages(__u32 slot, __u64 from, __u64 to, __u64 bytes)
 #define note_pages(slot, address, pages, stack) ((void)(address))
 #define forget_pages(slot, start, bytes, operation) 0
 #define move_pages(slot, from, to, bytes) ((void)(bytes))
+#define note_code(slot, address, vdso) 0
+#define note_program(slot, mm) 0
+#define inherit_code(parent, child) ((void)0)
 
 #endif
 #endif

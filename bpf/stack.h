@@ -7,15 +7,18 @@
 
 #define MT_FRAMES 128
 #define MT_FILES 1024	   /* files with code; a power of two */
-#define MT_EXECS 256	   /* mappings of code in a process; a power of two */
+#define MT_EXECS 128	   /* mappings of code in a process; a power of two */
 #define MT_LEAF_ROWS 1024  /* rows of user/symbol/cfi.h in a leaf */
 #define MT_LEAVES 2048	   /* of a file */
 #define MT_FAR 16
+#define MT_SEGMENTS 4	   /* of code, in a file */
+#define MT_VDSO 0	   /* number of the code that the kernel gives to each process */
 #define MT_SITES 16384
 #define MT_STACKS 16384
 #define MT_SHADOW_PAGES 64 /* in an entry of the shadow */
 #define MT_SHADOWS (1 << 20)
 #define MT_NO_FILE 0xffff  /* code that no file holds */
+#define MT_NO_ADDRESS 0x7fffffffffffffffULL /* above all, also where differences are compared */
 
 /* A table of rows: leaf 0 is the root, the first pc of each of the others. */
 struct mt_leaf {
@@ -26,18 +29,34 @@ struct mt_leaf {
 };
 _Static_assert(sizeof(struct mt_leaf) == 8192, "mt_leaf");
 
+/* Where code lies in a file, and at what address it is linked. */
+struct mt_segment {
+	__u64 offset;
+	__u64 shift; /* address less offset */
+};
+_Static_assert(sizeof(struct mt_segment) == 16, "mt_segment");
+
 struct mt_file {
+	__u32 known; /* the rest is filled in */
 	__u32 leaves;
-	__u32 unused;
 	__u64 base; /* of the table: address in the file that pc counts from */
 	__u64 far[MT_FAR];
+	struct mt_segment segment[MT_SEGMENTS]; /* by offset; those not in use have the highest */
 };
-_Static_assert(sizeof(struct mt_file) == 16 + 8 * MT_FAR, "mt_file");
+_Static_assert(sizeof(struct mt_file) == 16 + 8 * MT_FAR + 16 * MT_SEGMENTS, "mt_file");
+
+/* As the kernel and /proc/PID/maps have them: not always what stat() says. */
+struct mt_file_key {
+	__u64 inode;
+	__u32 device;
+	__u32 unused;
+};
+_Static_assert(sizeof(struct mt_file_key) == 16, "mt_file_key");
 
 /* Code of a file in a process, in the order of addresses. */
 struct mt_exec {
 	__u64 start, end;
-	__u64 bias; /* address in the process less address in the file */
+	__u64 offset; /* in the file, of its start */
 	__u32 file;
 	__u32 unused;
 };
@@ -45,10 +64,19 @@ _Static_assert(sizeof(struct mt_exec) == 32, "mt_exec");
 
 struct mt_execs {
 	__u32 count;
-	__u32 missed; /* frames in code that is not among them */
+	__u32 missed; /* mappings that found no room, or came while another one was put in */
+	__u32 busy;
+	__u32 unused;
+	/* Those not in use have the highest address.  The second half never is: the verifier does
+	 * not see that what is moved up by one does not reach there. */
+	struct mt_exec at[2 * MT_EXECS];
+};
+_Static_assert(sizeof(struct mt_execs) == 16 + 64 * MT_EXECS, "mt_execs");
+
+struct mt_moved {
 	struct mt_exec at[MT_EXECS];
 };
-_Static_assert(sizeof(struct mt_execs) == 8 + 32 * MT_EXECS, "mt_execs");
+_Static_assert(sizeof(struct mt_moved) == 32 * MT_EXECS, "mt_moved");
 
 enum mt_stack_end {
 	MT_STACK_WHOLE,	    /* down to where nobody called */
@@ -96,6 +124,13 @@ struct mt_event_stack {
 };
 _Static_assert(sizeof(struct mt_event_stack) == sizeof(struct mt_event) + 8 + 8 * MT_FRAMES,
 	       "mt_event_stack");
+
+/* Code that was not seen before: its table is to be made. */
+struct mt_event_code {
+	struct mt_event event; /* value: its number */
+	__u64 start, end;      /* where that process has it */
+};
+_Static_assert(sizeof(struct mt_event_code) == sizeof(struct mt_event) + 16, "mt_event_code");
 
 /* Memory of a walk, one for each CPU. */
 #define MT_WINDOW 2048

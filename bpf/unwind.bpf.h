@@ -48,7 +48,10 @@ struct step {
 /* All bits, or none. */
 static __always_inline __u64 is_up_to(__u64 number, __u64 key)
 {
-	return ((key - number) >> 63) - 1;
+	__u64 bits = ((key - number) >> 63) - 1;
+
+	settle(bits); /* or clang makes branches of it */
+	return bits;
 }
 
 #define ROOT_PC(i) (leaf->pc[(i) & (MT_LEAVES - 1)])
@@ -98,6 +101,19 @@ static __always_inline bool read_word(struct mt_walk *walk, __u64 address, __u64
 
 /* ---- one step ---- */
 
+/* Address less offset of the code at an offset, as the last segment up to there has it. */
+static __always_inline __u64 shift_of(__u32 number, __u64 offset)
+{
+	struct mt_file *file = bpf_map_lookup_elem(&files, &number);
+	__u64 shift = 0;
+
+	for (int i = 0; file && i < MT_SEGMENTS; i++) {
+		if (file->segment[i].offset <= offset)
+			shift = file->segment[i].shift;
+	}
+	return shift;
+}
+
 #define EXEC_START(i) (all->at[(i) & (MT_EXECS - 1)].start)
 
 static __always_inline bool find_file(struct mt_walk *walk, __u64 address)
@@ -109,13 +125,12 @@ static __always_inline bool find_file(struct mt_walk *walk, __u64 address)
 		return false;
 	low = (COUNT_UP_TO(MT_EXECS, EXEC_START, address) - 1) & (MT_EXECS - 1);
 	if (address < all->at[low].start || address >= all->at[low].end) {
-		__sync_fetch_and_add(&all->missed, 1);
 		return false;
 	}
 	walk->start = all->at[low].start;
 	walk->stop = all->at[low].end;
-	walk->bias = all->at[low].bias;
 	walk->file = all->at[low].file;
+	walk->bias = walk->start - all->at[low].offset - shift_of(walk->file, all->at[low].offset);
 	return true;
 }
 

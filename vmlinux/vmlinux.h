@@ -104,6 +104,8 @@ struct vm_area_struct {
 	unsigned long vm_start;
 	unsigned long vm_end;
 	unsigned long vm_flags;
+	unsigned long vm_pgoff;
+	struct file *vm_file;
 };
 
 struct qstr {
@@ -130,8 +132,18 @@ struct path {
 	struct dentry *dentry;
 };
 
+struct super_block {
+	u32 s_dev;
+};
+
+struct inode {
+	unsigned long i_ino;
+	struct super_block *i_sb;
+};
+
 struct file {
 	struct path f_path;
+	struct inode *f_inode;
 };
 
 struct fs_struct {
@@ -145,7 +157,9 @@ struct mm_struct {
 	atomic_long_t pgtables_bytes;
 	unsigned long total_vm;
 	unsigned long locked_vm;
+	unsigned long start_code;
 	unsigned long brk;
+	unsigned long saved_auxv[44];
 	unsigned long arg_start;
 	unsigned long arg_end;
 	struct percpu_counter rss_stat[4];

@@ -70,7 +70,7 @@ static void take_event(void *context, const struct mt_event *event, size_t bytes
 {
 	struct collector *collector = context;
 
-	if (event->kind != MT_EVENT_STACK)
+	if (event->kind != MT_EVENT_STACK && event->kind != MT_EVENT_CODE)
 		roster_event(&collector->processes, event, bytes);
 	else if (collector->stacks)
 		stacks_add(collector->stacks, event, bytes);
@@ -107,6 +107,8 @@ struct error *collector_start(struct collector *collector)
 	cost_start(&collector->cost);
 	set_started(collector);
 	TRY(follow_targets(collector));
+	if (collector->stacks && collector->options.command)
+		stacks_expect(collector->stacks, collector->options.command[0]);
 	collector_tick(collector);
 	return NULL;
 }

@@ -73,6 +73,7 @@ static void set_sizes(struct kernel *kernel, const struct sizes *sizes)
 		{ skeleton->maps.events, sizes->ring_bytes },
 		{ skeleton->maps.tables, kernel->stacks ? MT_FILES : 1 },
 		{ skeleton->maps.files, kernel->stacks ? MT_FILES : 1 },
+		{ skeleton->maps.numbers, kernel->stacks ? MT_FILES : 1 },
 		{ skeleton->maps.execs, kernel->stacks ? kernel->slots : 1 },
 		{ skeleton->maps.stacks, kernel->stacks ? MT_STACKS : 1 },
 		{ skeleton->maps.sites, kernel->stacks ? MT_SITES : 1 },

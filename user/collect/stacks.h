@@ -15,7 +15,10 @@ struct stacks;
 struct stacks *stacks_new(struct kernel *kernel);
 void stacks_free(struct stacks *stacks);
 
-/* Takes in a stack that the kernel side has not seen before. */
+/* Makes the tables of a command that is about to begin, and of its libraries. */
+void stacks_expect(struct stacks *stacks, const char *command);
+
+/* Takes in a stack, or code, that the kernel side has not seen before. */
 void stacks_add(struct stacks *stacks, const struct mt_event *event, size_t bytes);
 
 /* Looks for code of processes that the kernel side does not know yet. */

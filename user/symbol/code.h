@@ -12,13 +12,24 @@ struct code;
 
 /* Takes over the descriptor, NULL: it is no ELF file. */
 struct code *code_open(int descriptor);
+
+/* The same of an image in memory, which has to stay. */
+struct code *code_open_image(void *image, size_t bytes);
 void code_close(struct code *code);
 
 /* The rows to unwind it by; freed by the caller. */
 struct error *code_rows(struct code *code, struct cfi_table *table);
 
-/* The address in the file of the code at an offset in it; false: there is none. */
-bool code_address(struct code *code, uint64_t offset, uint64_t *address);
+struct code_segment {
+	uint64_t offset; /* in the file, of the page that it begins in */
+	uint64_t shift;	 /* address that it is linked at, less offset */
+};
+
+/* What it is loaded with: the dynamic linker and the libraries that it names, NULL at the end. */
+char **code_needs(const struct code *code);
+
+/* Where its code lies, up to `room` segments by offset.  Returns how many there are. */
+size_t code_segments(const struct code *code, struct code_segment *segments, size_t room);
 
 /* The symbol over an address, NULL: none.  `offset` from its beginning.  A function is named only
  * if its symbol covers the address: the nearest symbol of a stripped file is a lie. */

@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What code is there in the processes that are followed?  See code.h. */
+#include "user/collect/code.h"
+
+#include "bpf/stack.h"
+#include "build/memtrace.skel.h"
+#include "user/base/cleanup.h"
+#include "user/base/memory.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <elf.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#define DEPTH 4 /* of libraries that need libraries */
+
+#if defined(__x86_64__)
+#define TRIPLET "x86_64-linux-gnu"
+#else
+#define TRIPLET "aarch64-linux-gnu"
+#endif
+
+struct code_file {
+	char *path; /* as a process has it */
+	struct code *code;
+};
+
+struct code_files {
+	struct kernel *kernel;
+	struct code_file files[MT_FILES]; /* by number */
+};
+
+/* ---- tables ---- */
+
+static int make_table(const struct cfi_table *table, uint32_t leaves)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_INNER_MAP);
+	cleanup_free struct mt_leaf *leaf = memory_new(1, sizeof(*leaf));
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "mt_table", sizeof(uint32_t), sizeof(*leaf),
+				leaves + 1, &options);
+
+	if (fd < 0)
+		return fd;
+	memset(leaf, 0xff, sizeof(*leaf));
+	for (uint32_t i = 0; i < leaves; i++)
+		leaf->pc[i] = table->rows[(size_t)i * MT_LEAF_ROWS].pc;
+	bpf_map_update_elem(fd, &(uint32_t){ 0 }, leaf, BPF_ANY);
+	for (uint32_t i = 0; i < leaves; i++) {
+		size_t first = (size_t)i * MT_LEAF_ROWS, count = table->count - first;
+
+		memset(leaf, 0xff, sizeof(*leaf));
+		if (count > MT_LEAF_ROWS)
+			count = MT_LEAF_ROWS;
+		memcpy(leaf->row, &table->rows[first], count * sizeof(leaf->row[0]));
+		bpf_map_update_elem(fd, &(uint32_t){ i + 1 }, leaf, BPF_ANY);
+	}
+	return fd;
+}
+
+static void give_rows(struct code_files *all, uint32_t number, const struct cfi_table *table,
+		      struct mt_file *file)
+{
+	const struct memtrace_bpf *skeleton = all->kernel->skeleton;
+	size_t leaves = (table->count + MT_LEAF_ROWS - 1) / MT_LEAF_ROWS;
+	cleanup_close int fd = -1;
+
+	if (!leaves || leaves > MT_LEAVES)
+		return;
+	fd = make_table(table, (uint32_t)leaves);
+	if (fd < 0)
+		return;
+	file->leaves = (uint32_t)leaves;
+	file->base = table->base;
+	for (size_t i = 0; i < table->far_count && i < MT_FAR; i++)
+		file->far[i] = table->far[i];
+	bpf_map_update_elem(bpf_map__fd(skeleton->maps.tables), &number, &fd, BPF_ANY);
+}
+
+/* What the kernel side needs to know of a file: without rows it is where stacks end. */
+static void give_file(struct code_files *all, uint32_t number, struct code *code)
+{
+	struct code_segment segments[MT_SEGMENTS];
+	size_t count = code_segments(code, segments, MT_SEGMENTS);
+	struct mt_file file = { .known = 1 };
+	struct cfi_table table = { 0 };
+	struct error *error = code_rows(code, &table);
+
+	for (size_t i = 0; i < MT_SEGMENTS; i++)
+		file.segment[i].offset = i < count ? segments[i].offset : MT_NO_ADDRESS;
+	for (size_t i = 0; i < count; i++)
+		file.segment[i].shift = segments[i].shift;
+	if (!error)
+		give_rows(all, number, &table, &file);
+	error_free(error);
+	cfi_free(&table);
+	bpf_map_update_elem(bpf_map__fd(all->kernel->skeleton->maps.files), &number, &file,
+			    BPF_ANY);
+}
+
+/* ---- files ---- */
+
+static void keep_file(struct code_files *all, uint32_t number, int descriptor, const char *path,
+		      size_t bytes)
+{
+	struct code_file *file = &all->files[number];
+
+	file->code = code_open(descriptor);
+	if (!file->code)
+		return;
+	file->path = memory_copy(path, bytes);
+	give_file(all, number, file->code);
+}
+
+/* What is mapped there, whatever has become of its path. */
+static void add_file(struct code_files *all, uint32_t number, uint32_t pid, uint64_t start,
+		     uint64_t end)
+{
+	char link[96], path[PATH_MAX];
+	ssize_t bytes;
+	int descriptor;
+
+	snprintf(link, sizeof(link), "/proc/%u/map_files/%" PRIx64 "-%" PRIx64, pid, start, end);
+	descriptor = open(link, O_RDONLY | O_CLOEXEC);
+	if (descriptor < 0)
+		return;
+	bytes = readlink(link, path, sizeof(path));
+	keep_file(all, number, descriptor, path, bytes > 0 ? (size_t)bytes : 0);
+}
+
+void code_add(struct code_files *all, const struct mt_event_code *event)
+{
+	uint32_t number = (uint32_t)event->event.value;
+
+	if (number < MT_FILES && !all->files[number].code)
+		add_file(all, number, event->event.pid, event->start, event->end);
+}
+
+/* The number of a file, which this side or the other gives it at first sight. */
+static uint32_t number_of(struct code_files *all, const struct mt_file_key *key)
+{
+	struct memtrace_bpf *skeleton = all->kernel->skeleton;
+	int fd = bpf_map__fd(skeleton->maps.numbers);
+	uint32_t number;
+
+	if (!bpf_map_lookup_elem(fd, key, &number))
+		return number;
+	number = __sync_fetch_and_add(&skeleton->data->next_file, 1);
+	if (number < MT_FILES && !bpf_map_update_elem(fd, key, &number, BPF_NOEXIST))
+		return number;
+	return bpf_map_lookup_elem(fd, key, &number) ? MT_NO_FILE : number;
+}
+
+/* ---- before a command begins ---- */
+
+/* Where the dynamic linker looks for libraries, and the shell for commands.  One that is missed
+ * is met when it is mapped. */
+static const char *const folders[] = { "", "/lib/" TRIPLET "/", "/usr/lib/" TRIPLET "/", "/lib64/",
+				       "/usr/lib/", "/usr/local/lib/" };
+
+static void add_program(struct code_files *all, const char *path, unsigned int depth);
+
+static void add_need(struct code_files *all, const char *name, unsigned int depth)
+{
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+		snprintf(path, sizeof(path), "%s%s", folders[i], name);
+		if (path[0] != '/' || access(path, R_OK))
+			continue;
+		add_program(all, path, depth);
+		return;
+	}
+}
+
+static void add_needs(struct code_files *all, const struct code *code, unsigned int depth)
+{
+	char **needs = code_needs(code);
+
+	for (size_t i = 0; needs[i]; i++) {
+		add_need(all, needs[i], depth);
+		free(needs[i]);
+	}
+	free(needs);
+}
+
+static void add_program(struct code_files *all, const char *path, unsigned int depth)
+{
+	int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct mt_file_key key = { 0 };
+	cleanup_free char *whole = realpath(path, NULL);
+	struct stat status;
+	uint32_t number;
+
+	if (descriptor < 0 || !whole || fstat(descriptor, &status) || !S_ISREG(status.st_mode)) {
+		close(descriptor);
+		return;
+	}
+	key.inode = status.st_ino;
+	key.device = major(status.st_dev) << 20 | minor(status.st_dev);
+	number = number_of(all, &key);
+	if (number == MT_NO_FILE || all->files[number].code) {
+		close(descriptor);
+		return;
+	}
+	keep_file(all, number, descriptor, whole, strlen(whole));
+	if (all->files[number].code && depth)
+		add_needs(all, all->files[number].code, depth - 1);
+}
+
+void code_expect(struct code_files *all, const char *command)
+{
+	const char *folder = getenv("PATH");
+	char path[PATH_MAX];
+
+	if (strchr(command, '/')) {
+		add_program(all, command, DEPTH);
+		return;
+	}
+	while (folder && *folder) {
+		size_t bytes = strcspn(folder, ":");
+
+		snprintf(path, sizeof(path), "%.*s/%s", (int)bytes, folder, command);
+		if (!access(path, X_OK)) {
+			add_program(all, path, DEPTH);
+			return;
+		}
+		folder += bytes + (folder[bytes] == ':');
+	}
+}
+
+/* ---- processes that were there before ---- */
+
+static void add_mapping(struct code_files *all, uint32_t pid, const char *line,
+			struct mt_execs *execs)
+{
+	struct mt_exec exec = { .file = MT_VDSO };
+	struct mt_file_key key = { 0 };
+	unsigned int major, minor;
+	char mode[8];
+	int at = 0;
+
+	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %7s %" SCNx64 " %x:%x %" SCNu64 " %n",
+		   (uint64_t *)&exec.start, (uint64_t *)&exec.end, mode, (uint64_t *)&exec.offset,
+		   &major, &minor, (uint64_t *)&key.inode, &at) < 7 ||
+	    !at || mode[2] != 'x' || execs->count == MT_EXECS - 1)
+		return;
+	if (strcmp(line + at, "[vdso]")) {
+		key.device = major << 20 | minor;
+		exec.file = key.inode ? number_of(all, &key) : MT_NO_FILE;
+	}
+	if (exec.file == MT_NO_FILE)
+		return;
+	if (exec.file != MT_VDSO && !all->files[exec.file].code)
+		add_file(all, exec.file, pid, exec.start, exec.end);
+	execs->at[execs->count++] = exec;
+}
+
+void code_read(struct code_files *all, uint32_t slot, uint32_t pid)
+{
+	const struct memtrace_bpf *skeleton = all->kernel->skeleton;
+	cleanup_free struct mt_execs *execs = memory_new(1, sizeof(*execs));
+	cleanup_free char *line = NULL;
+	cleanup_fclose FILE *maps = NULL;
+	char path[64];
+	size_t room = 0;
+
+	for (size_t i = 0; i < 2 * MT_EXECS; i++)
+		execs->at[i].start = MT_NO_ADDRESS;
+	snprintf(path, sizeof(path), "/proc/%u/maps", pid);
+	maps = fopen(path, "re");
+	while (maps && getline(&line, &room, maps) > 0) {
+		line[strcspn(line, "\n")] = 0;
+		add_mapping(all, pid, line, execs);
+	}
+	bpf_map_update_elem(bpf_map__fd(skeleton->maps.execs), &slot, execs, BPF_ANY);
+}
+
+/* ---- the whole ---- */
+
+/* It is the same in every process, and so in ours. */
+static void add_vdso(struct code_files *all)
+{
+	Elf64_Ehdr *image = (Elf64_Ehdr *)getauxval(AT_SYSINFO_EHDR);
+	struct code_file *file = &all->files[MT_VDSO];
+
+	if (!image)
+		return;
+	/* Its section headers are the last thing in it. */
+	file->code = code_open_image(image, image->e_shoff +
+						    (size_t)image->e_shnum * image->e_shentsize);
+	if (!file->code)
+		return;
+	file->path = memory_copy("[vdso]", 6);
+	give_file(all, MT_VDSO, file->code);
+}
+
+struct code_files *code_files_new(struct kernel *kernel)
+{
+	struct code_files *all = memory_new(1, sizeof(*all));
+
+	all->kernel = kernel;
+	add_vdso(all);
+	return all;
+}
+
+void code_files_free(struct code_files *all)
+{
+	if (!all)
+		return;
+	for (size_t i = 0; i < MT_FILES; i++) {
+		code_close(all->files[i].code);
+		free(all->files[i].path);
+	}
+	free(all);
+}
+
+struct code *code_file(const struct code_files *all, uint64_t number, const char **path)
+{
+	if (number >= MT_FILES || !all->files[number].code)
+		return NULL;
+	*path = all->files[number].path;
+	return all->files[number].code;
+}
