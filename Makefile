@@ -19,7 +19,7 @@ CHECKS  := -Wall -Wextra -Wformat=2 -Wshadow -Wstrict-prototypes -Wmissing-proto
 COMPILE := $(CC) -std=gnu11 $(CFLAGS) $(CHECKS) -D_GNU_SOURCE $(INCLUDES) -MMD -MP
 COLLECT_LIBRARIES := -lbpf -lelf -lz -lseccomp -lcap-ng
 # Not all of those who link these need all of them.
-REPORT_LIBRARIES  := -Wl,--as-needed -ldw -lelf -ljansson -lprotobuf-c -lzstd -lm $(MORE)
+REPORT_LIBRARIES  := -Wl,--as-needed -ldw -lelf -ljansson -lprotobuf-c -lzstd -lz -lm $(MORE)
 
 BPF_ARCH := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(MACHINE)))
 BPF_FLAGS := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(BPF_ARCH) -I. \
@@ -28,10 +28,12 @@ BPF_FLAGS := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(BPF_ARCH) -I. \
 # The stations of the road that need neither root nor BPF; the unit tests link these alone.
 PURE := base snapshot symbol model report
 PURE_SOURCES := $(foreach folder,$(PURE),$(wildcard user/$(folder)/*.c))
-PURE_OBJECTS := $(PURE_SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/capture.pb-c.o
+PURE_OBJECTS := $(PURE_SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/capture.pb-c.o \
+	$(BUILD)/profile.pb-c.o
 SOURCES := $(filter-out user/cli/generate.c,$(wildcard user/collect/*.c user/cli/*.c))
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
-GENERATED := $(SIDE)/memtrace.skel.h $(SIDE)/old.skel.h build/capture.pb-c.h
+GENERATED := $(SIDE)/memtrace.skel.h $(SIDE)/old.skel.h build/capture.pb-c.h \
+	build/profile.pb-c.h
 
 .PHONY: all help clean
 all: $(BUILD)/memtrace $(BUILD)/memtrace.8 $(BUILD)/memtrace.bash ## build the program (default)
@@ -60,9 +62,13 @@ build/%.skel.h: build/%.bpf.o
 
 build/capture.pb-c.c build/capture.pb-c.h &: user/snapshot/capture.proto
 	@mkdir -p build
-	$(PROTOC) --proto_path=user/snapshot --c_out=build $<
+	$(PROTOC) --proto_path=$(<D) --c_out=build $<
 
-$(BUILD)/capture.pb-c.o: build/capture.pb-c.c
+build/profile.pb-c.c build/profile.pb-c.h &: user/report/profile.proto
+	@mkdir -p build
+	$(PROTOC) --proto_path=$(<D) --c_out=build $<
+
+$(BUILD)/%.pb-c.o: build/%.pb-c.c
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 $(CFLAGS) -I. -MMD -MP -c $< -o $@
 

@@ -22,6 +22,39 @@ static char *write_report(const struct model *model, const char *format,
 	return text;
 }
 
+/* A line is a stack and a number, whatever the names are. */
+static void check_folded(const struct model *model, const struct report_options *options)
+{
+	char *text = write_report(model, "folded", options), *next;
+
+	for (char *line = text; *line; line = next + 1) {
+		char *end;
+
+		next = strchr(line, '\n');
+		if (!next)
+			abort();
+		*next = 0;
+		end = strrchr(line, ' ');
+		if (!end || end == line || strspn(end + 1, "0123456789") != strlen(end + 1))
+			abort();
+	}
+	free(text);
+}
+
+/* It is gzip with something in it. */
+static void check_profile(const struct model *model, const struct report_options *options)
+{
+	char *bytes = NULL;
+	size_t count = 0;
+	FILE *out = open_memstream(&bytes, &count);
+	struct error *error = report_pprof(model, options, out);
+
+	fclose(out);
+	if (error || count < 20 || memcmp(bytes, "\x1f\x8b", 2) != 0)
+		abort();
+	free(bytes);
+}
+
 /* Nothing in it steers a terminal. */
 static void check_text(const struct model *model, const struct report_options *options)
 {
@@ -74,5 +107,7 @@ void check_reports(const Mt__Capture *capture)
 	check_text(&model, &wide);
 	check_json(&model, &narrow);
 	check_metrics(&model, &narrow);
+	check_folded(&model, &narrow);
+	check_profile(&model, &narrow);
 	model_free(&model);
 }

@@ -4,6 +4,7 @@
 A capture is written as protobuf text; beside it are the reports that are expected of it.
 """
 import fcntl
+import gzip
 import os
 import pathlib
 import pty
@@ -23,9 +24,11 @@ REPORTS = {
     "attach": ("report.txt", "report.json", "report.om"),
     "run": ("report.txt", "report.json", "report.om", "terminal.txt"),
     "system": ("report.txt", "report.json", "report.om"),
-    "sites": ("report.txt", "report.json", "report.om", "terminal.txt"),
+    "sites": ("report.txt", "report.json", "report.om", "terminal.txt", "report.folded",
+              "report.pprof"),
 }
-FORMATS = {"report.txt": "text", "report.json": "json", "report.om": "openmetrics"}
+FORMATS = {"report.txt": "text", "report.json": "json", "report.om": "openmetrics",
+           "report.folded": "folded", "report.pprof": "pprof"}
 
 
 def message(capture):
@@ -35,6 +38,14 @@ def message(capture):
         ["protoc-c", "--encode=mt.Capture", f"--proto_path={schema}", "capture.proto"],
         input=(FOLDER / capture / "capture.textproto").read_bytes(),
         stdout=subprocess.PIPE, timeout=SECONDS, check=True).stdout
+
+
+def profile_text(data):
+    """A profile of pprof in protobuf's text form."""
+    schema = ROOT / "user/report"
+    return subprocess.run(
+        ["protoc-c", "--decode=pprof.Profile", f"--proto_path={schema}", "profile.proto"],
+        input=gzip.decompress(data), stdout=subprocess.PIPE, timeout=SECONDS, check=True).stdout
 
 
 def pack(capture, path):
@@ -68,4 +79,4 @@ def report(path, name):
         return on_terminal([MEMTRACE, "report", path])
     done = subprocess.run([MEMTRACE, "report", "-f", FORMATS[name], path], timeout=SECONDS,
                           stdout=subprocess.PIPE, check=True)
-    return done.stdout
+    return profile_text(done.stdout) if name == "report.pprof" else done.stdout

@@ -56,6 +56,8 @@ def door(name):
     """The folder that a header of ours belongs to."""
     if name == "build/capture.pb-c.h":
         return "snapshot"
+    if name == "build/profile.pb-c.h":
+        return "report"
     if name.endswith(".skel.h"):
         return "skeleton"
     first, _, rest = name.partition("/")

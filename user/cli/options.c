@@ -97,6 +97,15 @@ static struct error *set_format(struct options *options, const char *text)
 	return NULL;
 }
 
+static struct error *set_value(struct options *options, const char *text)
+{
+	for (options->value = 0; options->value < SITE_VALUES; options->value++) {
+		if (!strcmp(site_value_name(options->value), text))
+			return NULL;
+	}
+	return usage("--value is resident, reserved, touched or released, not '%s'", text);
+}
+
 static struct error *set_calls(struct options *options, const char *text)
 {
 	if (strcmp(text, "on") && strcmp(text, "off"))
@@ -197,7 +206,10 @@ static const struct option_row rows[] = {
 	  "call of the machine about 0.1 us (default: on, with -a and --cgroup off)" },
 	{ "stacks", 0, "none|native", CAPTURE, set_stacks,
 	  "the code that touched each page, by its calls (default: none)" },
-	{ "format", 'f', "FORMAT", REPORT, set_format, "text (default), json or openmetrics" },
+	{ "format", 'f', "FORMAT", REPORT, set_format,
+	  "text (default), json, openmetrics, folded or pprof" },
+	{ "value", 0, "KIND", REPORT, set_value,
+	  "the bytes of -f folded: resident (default), reserved, touched or released" },
 	{ "output", 'o', "FILE", ANY, set_output,
 	  "write the report there, not to standard output" },
 	{ "write", 'w', "FILE", CAPTURE, set_write, "save the capture, for memtrace report" },
@@ -443,8 +455,10 @@ void options_completion(FILE *out)
 	      "\tdone\n"
 	      "\tcase $before in\n"
 	      "\t-p|--pid) COMPREPLY=($(compgen -W \"$(ps -eo pid=)\" -- \"$word\")); return;;\n"
-	      "\t-f|--format) COMPREPLY=($(compgen -W 'text json openmetrics' -- \"$word\")); "
-	      "return;;\n"
+	      "\t-f|--format) COMPREPLY=($(compgen -W 'text json openmetrics folded pprof' -- "
+	      "\"$word\")); return;;\n"
+	      "\t--value) COMPREPLY=($(compgen -W 'resident reserved touched released' -- "
+	      "\"$word\")); return;;\n"
 	      "\t--calls) COMPREPLY=($(compgen -W 'on off' -- \"$word\")); return;;\n"
 	      "\t-o|--output|-w|--write|report|--cgroup)\n"
 	      "\t\tcompopt -o filenames 2> /dev/null\n"

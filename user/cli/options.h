@@ -36,6 +36,7 @@ struct options {
 	const char *write;  /* capture to save, NULL: none */
 	const char *file;   /* capture to report */
 	unsigned int limit;
+	enum site_value value;
 	bool strict;
 	bool quiet;
 	bool verbose;

@@ -12,6 +12,7 @@
 
 #define WIDTH_PLAIN 100 /* columns where there is no terminal */
 #define WIDTH_LEAST 60
+#define USAGE 2 /* the status of what was asked for and cannot be */
 
 static unsigned int width_of(int fd)
 {
@@ -69,11 +70,24 @@ static ssize_t write_all(void *cookie, const char *bytes, size_t count)
 
 /* ---- opening and closing ---- */
 
+/* --help has no format. */
+static struct error *check_terminal(const struct options *options)
+{
+	const struct report_format *format = options->format;
+
+	if (!format || !format->binary || options->output || !isatty(STDOUT_FILENO))
+		return NULL;
+	return error_status(USAGE, 0, "%s is nothing for a terminal: name a file with -o",
+			    format->name);
+}
+
 struct error *output_open(struct output *output, const struct options *options)
 {
 	const cookie_io_functions_t functions = { .write = write_all };
 
+	TRY(check_terminal(options));
 	*output = (struct output){ .report = { .limit = options->limit,
+					       .value = options->value,
 					       .details = options->verbose } };
 	output->name = options->output ?: "standard output";
 	TRY(file_create(&output->place, options->output ?: "/dev/stdout"));

@@ -149,6 +149,32 @@ void sites_free(struct site_model *sites, size_t count)
 	free(sites);
 }
 
+const char *site_value_name(enum site_value value)
+{
+	static const char *const names[SITE_VALUES] = {
+		[SITE_RESIDENT] = "resident",
+		[SITE_RESERVED] = "reserved",
+		[SITE_TOUCHED] = "touched",
+		[SITE_RELEASED] = "released",
+	};
+
+	return value < SITE_VALUES ? names[value] : NULL;
+}
+
+int64_t site_value(const struct site_model *site, enum site_value value)
+{
+	switch (value) {
+	case SITE_RESERVED:
+		return site->reserved_bytes;
+	case SITE_TOUCHED:
+		return site->touched_bytes;
+	case SITE_RELEASED:
+		return site->released_bytes;
+	default:
+		return site->resident_bytes;
+	}
+}
+
 int64_t sites_total(const struct process_model *process)
 {
 	const struct balances *end = process->has_at_exit ? &process->at_exit : &process->closing;

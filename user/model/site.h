@@ -57,6 +57,18 @@ void sites_build(struct process_model *process, const Mt__Capture *capture,
 		 const struct code_model *code, const Mt__Process *from);
 void sites_free(struct site_model *sites, size_t count);
 
+enum site_value {
+	SITE_RESIDENT,
+	SITE_RESERVED,
+	SITE_TOUCHED,
+	SITE_RELEASED,
+	SITE_VALUES,
+};
+
+/* "resident", ...; NULL: there is no such value. */
+const char *site_value_name(enum site_value value);
+int64_t site_value(const struct site_model *site, enum site_value value);
+
 /* The anonymous memory that the sites are held against: that of now, or before it ended. */
 int64_t sites_total(const struct process_model *process);
 

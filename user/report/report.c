@@ -5,9 +5,11 @@
 #include <string.h>
 
 static const struct report_format formats[] = {
-	{ "text", true, report_text },
-	{ "json", false, report_json },
-	{ "openmetrics", false, report_openmetrics },
+	{ .name = "text", .text = true, .write = report_text },
+	{ .name = "json", .write = report_json },
+	{ .name = "openmetrics", .write = report_openmetrics },
+	{ .name = "folded", .write = report_folded },
+	{ .name = "pprof", .binary = true, .write = report_pprof },
 };
 
 const struct report_format *report_find(const char *name)
@@ -21,5 +23,5 @@ const struct report_format *report_find(const char *name)
 
 const char *report_names(void)
 {
-	return "text, json, openmetrics";
+	return "text, json, openmetrics, folded, pprof";
 }

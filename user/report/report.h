@@ -13,6 +13,7 @@ struct report_options {
 	bool unicode; /* more than ASCII may be drawn with */
 	unsigned int width; /* columns of a line */
 	unsigned int limit; /* rows of a table */
+	enum site_value value; /* of folded stacks */
 	bool details; /* a line for each bucket of a histogram */
 	bool intervals_written; /* already, while the capture ran */
 };
@@ -20,6 +21,7 @@ struct report_options {
 struct report_format {
 	const char *name;
 	bool text; /* follows the terminal's width and colour */
+	bool binary; /* nothing for a terminal */
 	struct error *(*write)(const struct model *model, const struct report_options *options,
 			       FILE *out);
 };
@@ -40,5 +42,9 @@ struct error *report_json(const struct model *model, const struct report_options
 			  FILE *out);
 struct error *report_openmetrics(const struct model *model, const struct report_options *options,
 				 FILE *out);
+struct error *report_folded(const struct model *model, const struct report_options *options,
+			    FILE *out);
+struct error *report_pprof(const struct model *model, const struct report_options *options,
+			   FILE *out);
 
 #endif
