@@ -167,6 +167,12 @@ $(UNITS): %: %.o $(UNIT_OBJECTS)
 $(BUILD)/tests/golden/pack: %: %.o $(PURE_OBJECTS)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(REPORT_LIBRARIES)
 
+# Programs that say what user/symbol/ reads in a file, to be held against what others read there.
+SYMBOLS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/symbol/*.c))
+
+$(SYMBOLS): %: %.o $(PURE_OBJECTS)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(REPORT_LIBRARIES)
+
 # All but the commands, instrumented: libFuzzer looks for new ways through what is compiled here.
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(filter-out tests/fuzz/check.c,$(wildcard tests/fuzz/*.c)))
 FUZZ_OBJECTS := $(BUILD)/tests/fuzz/check.o $(BUILD)/user/cli/options.o \
@@ -176,11 +182,12 @@ FUZZ_FLAGS := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
 $(FUZZERS:%=$(BUILD)/tests/fuzz/%): %: %.o $(FUZZ_OBJECTS)
 	$(CC) $(CFLAGS) -fsanitize=fuzzer -o $@ $^ $(COLLECT_LIBRARIES) $(REPORT_LIBRARIES)
 
-.PHONY: tests workloads units units-asan golden-tools fuzzers lint unit asan golden fuzz
-tests: workloads units units-asan golden-tools fuzzers ## build the tests, too
+.PHONY: tests workloads units units-asan golden-tools symbols fuzzers lint unit asan golden fuzz
+tests: workloads units units-asan golden-tools symbols fuzzers ## build the tests, too
 workloads: all $(WORKLOADS)
 programs: $(BUILD)/memtrace $(WORKLOADS)
 units: $(UNITS)
+symbols: $(SYMBOLS)
 golden-tools: $(BUILD)/memtrace $(BUILD)/tests/golden/pack
 
 fuzzers: golden-tools $(GENERATED)

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Which rows is a file unwound by?  `rows FILE` prints them: address, kind, offset, rbp, rbx.
+ * `rows FILE COUNT` holds those of so many addresses, chosen at random, against libdw's word.
+ */
+#include "user/symbol/code.h"
+
+#include <dwarf.h>
+#include <elfutils/libdw.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define SHOWN 10 /* of the differences */
+
+struct tally {
+	size_t same, skipped, different;
+};
+
+static uint64_t offset_of(const struct cfi_table *table, struct cfi_row row)
+{
+	uint64_t offset = cfi_offset_bytes(row);
+
+	if (cfi_kind(row) == CFI_FAR_RSP || cfi_kind(row) == CFI_FAR_RBP)
+		return table->far[offset / 8];
+	return offset;
+}
+
+static void print_rows(const struct cfi_table *table)
+{
+	for (size_t i = 0; i < table->count; i++) {
+		struct cfi_row row = table->rows[i];
+
+		printf("%" PRIx64 " %d %" PRIu64 " %d %d\n", table->base + row.pc, cfi_kind(row),
+		       offset_of(table, row), row.rbp, row.rbx);
+	}
+}
+
+/* ---- libdw's word ---- */
+
+static bool same_cfa(const struct cfi_table *table, struct cfi_row row, Dwarf_Frame *frame)
+{
+	static const unsigned int registers[CFI_KINDS] = { [CFI_RSP] = 7, [CFI_RBP] = 6,
+							   [CFI_RBX] = 3, [CFI_FAR_RSP] = 7,
+							   [CFI_FAR_RBP] = 6 };
+	unsigned int number = registers[cfi_kind(row)];
+	Dwarf_Op *operations;
+	size_t count;
+
+	if (dwarf_frame_cfa(frame, &operations, &count))
+		return false;
+	if (!number) /* an expression */
+		return count > 1;
+	return count == 1 && operations->atom == DW_OP_bregx && operations->number == number &&
+	       operations->number2 == offset_of(table, row);
+}
+
+static bool same_register(Dwarf_Frame *frame, int number, int8_t where)
+{
+	Dwarf_Op memory[3], *operations;
+	size_t count;
+
+	if (dwarf_frame_register(frame, number, memory, &operations, &count))
+		return false;
+	if (where == CFI_LOST)
+		return true; /* it may well say more */
+	if (where == CFI_THERE)
+		return count > 1;
+	if (where == CFI_SAME)
+		return !count;
+	return count == 2 && operations[0].atom == DW_OP_call_frame_cfa &&
+	       operations[1].atom == DW_OP_plus_uconst &&
+	       (int64_t)operations[1].number == 8 * (int64_t)where;
+}
+
+static bool has_no_caller(Dwarf_Frame *frame)
+{
+	Dwarf_Op memory[3], *operations;
+	size_t count;
+	bool signal;
+	int number = dwarf_frame_info(frame, NULL, NULL, &signal);
+
+	return !dwarf_frame_register(frame, number, memory, &operations, &count) && !count;
+}
+
+static bool is_signal(Dwarf_Frame *frame)
+{
+	bool signal = false;
+
+	dwarf_frame_info(frame, NULL, NULL, &signal);
+	return signal;
+}
+
+/* 1: the same, 0: another thing, -1: this row says nothing. */
+static int compare(const struct cfi_table *table, Dwarf_CFI *cfi, uint64_t address)
+{
+	struct cfi_row row = *cfi_find(table, address);
+	Dwarf_Frame *frame = NULL;
+	int same;
+
+	if (dwarf_cfi_addrframe(cfi, address, &frame))
+		return cfi_kind(row) == CFI_NONE || cfi_kind(row) == CFI_END;
+	if (cfi_kind(row) == CFI_UNKNOWN)
+		same = -1;
+	else if (cfi_kind(row) == CFI_END)
+		same = has_no_caller(frame);
+	else if (cfi_kind(row) == CFI_SIGNAL)
+		same = is_signal(frame);
+	else
+		same = cfi_kind(row) != CFI_NONE && same_cfa(table, row, frame) &&
+		       same_register(frame, 6, row.rbp) && same_register(frame, 3, row.rbx);
+	free(frame);
+	return same;
+}
+
+static int compare_many(const struct cfi_table *table, Elf *elf, unsigned long count)
+{
+	Dwarf_CFI *cfi = dwarf_getcfi_elf(elf);
+	uint32_t span = table->rows[table->count - 1].pc;
+	struct tally tally = { 0 };
+
+	for (unsigned long i = 0; cfi && i < count; i++) {
+		uint64_t address = table->base + (((uint64_t)random() << 31) ^
+						  (uint64_t)random()) % span;
+		int same = compare(table, cfi, address);
+
+		tally.same += same == 1;
+		tally.skipped += same == -1;
+		if (!same && tally.different++ < SHOWN)
+			printf("different at %" PRIx64 "\n", address);
+	}
+	printf("same %zu skipped %zu different %zu\n", tally.same, tally.skipped,
+	       tally.different);
+	dwarf_cfi_end(cfi);
+	return tally.different != 0;
+}
+
+int main(int count, char **words)
+{
+	int file = count > 1 ? open(words[1], O_RDONLY | O_CLOEXEC) : -1;
+	struct cfi_table table;
+	struct error *error;
+	int status = 0;
+	Elf *elf;
+
+	elf_version(EV_CURRENT);
+	elf = elf_begin(file, ELF_C_READ, NULL);
+	error = cfi_build(elf, &table);
+	if (error || !table.count) {
+		fprintf(stderr, "%s\n", error ? error->text : "no rows");
+		return 1;
+	}
+	if (count > 2)
+		status = compare_many(&table, elf, strtoul(words[2], NULL, 10));
+	else
+		print_rows(&table);
+	cfi_free(&table);
+	elf_end(elf);
+	return status;
+}
