@@ -184,7 +184,7 @@ static __always_inline void count_call(__u32 slot, __u32 operation, const struct
 /* What a call did to the pages that stacks are kept of. */
 static __noinline int note_release(__u32 slot, __u32 operation, __u64 program_break, __u64 result)
 {
-	struct call call = call_of(bpf_get_current_task_btf());
+	struct call call = call_of(current_task());
 	__u64 start = call.argument[0], bytes = call.argument[1], kept;
 
 	switch (operation) {
