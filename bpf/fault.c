@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Which page faults does a process take, and what for?  Runs before the fault is served. */
+#include "bpf/late.bpf.h"
 #include "bpf/mapping.bpf.h"
 #include "bpf/site.bpf.h"
 #include "bpf/store.bpf.h"
@@ -22,6 +23,7 @@ __noinline int is_copy(__u32 slot, __u64 address)
 
 	if (!mm || !space)
 		return 0;
+	begin_copy(current_task());
 	/* Of faults that put in zeroes only, which have no event of their own. */
 	if (tables_moved(mm, space))
 		catch_up_tables(mm, slot, MT_OP_FAULT);
@@ -68,6 +70,8 @@ int mt_fault_user(const __u64 *arguments)
 	if (!space || !lane || space->mm != cpu->mm)
 		return 0;
 	mark = mark_at(cpu->mark);
+	if (!HAS_CPU_COUNTERS && mark->cow == MT_COW_MAYBE)
+		settle_late(current_task(), cpu->slot);
 	if (is_of_present(arguments[2]) && is_copy(cpu->slot, arguments[0])) {
 		mark->cow = MT_COW_MAYBE;
 		lane->cow_faults++;
@@ -120,6 +124,7 @@ static __always_inline int take_kernel_fault(__u64 address, const void *on_stack
 		return 0;
 	if (tables_moved(mm, space))
 		catch_up_tables(mm, slot, MT_OP_FAULT_KERNEL);
+	settle_before(task, mm, slot);
 	call = call_of(task);
 	mark->stack = stack_of(cpu, on_stack);
 	mark->task = (__u64)task;

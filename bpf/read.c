@@ -5,6 +5,7 @@
  * changed meanwhile.
  */
 #include "bpf/event.bpf.h"
+#include "bpf/late.bpf.h"
 #include "bpf/space.bpf.h"
 
 #define TRIES 6
@@ -145,6 +146,7 @@ static __always_inline void read_space(struct seq_file *seq, struct task_struct 
 
 	if (!slot || !space)
 		return;
+	settle_before(task, mm, slot);
 	if (request == MT_REQUEST_READ && is_followed(task))
 		note_guest_of(task, space, slot);
 	if (space->read_run == request_run)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Who changed how much of an address space is resident (or swapped), and by what? */
+#include "bpf/late.bpf.h"
 #include "bpf/site.bpf.h"
 
 /* A call whose pages are summed for released_bytes; not one that releases on its way. */
@@ -93,28 +94,6 @@ static __always_inline void settle_cow(struct mt_mark *mark, struct mt_lane *lan
 	}
 }
 
-/*
- * Up to 6.1 a task adds its faults to the counters later, 64 at a time or before it gives
- * something back: whatever it does by then, this is what its last faults brought.
- */
-static __always_inline bool is_late(struct task_struct *task, struct mm_struct *mm,
-				    __u32 member, __s64 pages)
-{
-	if (HAS_CPU_COUNTERS)
-		return false;
-	stay_below();
-	return pages > 0 && mm_of(task) == mm &&
-	       load_s32((__u64)task + OFFSET(task_struct___old, rss_stat.count) +
-			member * sizeof(__s32)) == pages;
-}
-
-static __always_inline __u32 cause_of_late(const struct mt_mark *mark, struct task_struct *task)
-{
-	if (mark->task == (__u64)task && mark->mode == MT_FAULT_IN_KERNEL)
-		return cause(MT_OP_FAULT_KERNEL, mark->call);
-	return cause(MT_OP_FAULT, -1);
-}
-
 static __always_inline bool counts_itself(__u32 operation)
 {
 	return is_fault(operation) || operation == MT_OP_FORK || operation == MT_OP_EXEC ||
@@ -129,7 +108,11 @@ static __always_inline void book_change(struct task_struct *task, struct mm_stru
 	bool gone = pages < 0 && member != MT_SWAP;
 	__u32 why, operation;
 
-	if (is_running(mark, task))
+	if (!is_running(mark, task))
+		settle_before(task, mm, slot);
+	else if (is_late(task, mm, member, pages))
+		begin_anew(mark, member);
+	else
 		settle_cow(mark, lane, member, pages);
 	why = cause_now(mm, pages);
 	if (!is_fault(operation_of(why)) && is_late(task, mm, member, pages))

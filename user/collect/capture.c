@@ -177,6 +177,9 @@ static void fill_notes(struct collector *collector, Mt__Capture *capture)
 	if (collector->kernel.faults_by_perf)
 		add_note(capture, "This kernel does not say what a page fault is for: which ones "
 				  "copied a page is inferred.");
+	if (collector->options.stacks && !collector->kernel.stacks)
+		add_note(capture, "This kernel cannot be asked for stacks: that takes one of 5.19 "
+				  "or newer.");
 	if (!collector->kernel.has_lock_event)
 		add_note(capture, "This kernel has no event of mmap_lock: the sizes of address "
 				  "spaces were read when a call ended, and what several threads "

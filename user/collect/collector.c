@@ -91,7 +91,7 @@ struct error *collector_attach(struct collector *collector)
 	};
 
 	TRY(kernel_load(&collector->kernel, &kernel_options, take_event, collector));
-	if (options->stacks)
+	if (collector->kernel.stacks)
 		collector->stacks = stacks_new(&collector->kernel);
 	return kernel_attach(&collector->kernel);
 }

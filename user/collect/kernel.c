@@ -94,7 +94,7 @@ static struct error *choose_sizes(struct kernel *kernel, const struct kernel_opt
 	kernel->book_count = sizes.books;
 	kernel->blocks = sizes.blocks;
 	kernel->calls = options->calls;
-	kernel->stacks = options->stacks;
+	kernel->stacks = options->stacks && !kernel->old;
 	kernel->page_bytes = sysconf(_SC_PAGESIZE);
 	set_sizes(kernel, &sizes);
 	return NULL;
@@ -113,7 +113,7 @@ static void configure(struct kernel *kernel, const struct kernel_options *option
 		.follow_all = options->follow_all,
 		.follow_children = options->follow_children,
 		.calls = options->calls,
-		.stacks = options->stacks,
+		.stacks = kernel->stacks,
 		.page_bytes = kernel->page_bytes,
 		.preemptible_locks = probe_preempt_rt(),
 		.cgroup_v1 = self_memory_cgroup_v1(),
