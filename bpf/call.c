@@ -9,7 +9,6 @@
 
 #define PROT_EXEC 4
 #define MAP_ANONYMOUS 0x20
-#define MAP_FIXED 0x10
 #define MREMAP_DONTUNMAP 4
 
 static __always_inline bool is_memory_call(long number)

@@ -14,7 +14,9 @@
 #define PF_KSWAPD 0x00020000
 #define PF_KTHREAD 0x00200000
 
+#define MAP_FIXED 0x10
 #define MAP_POPULATE 0x8000
+#define MAP_HUGETLB 0x40000
 #define MAP_LOCKED 0x2000
 
 /* A task with one of these is not simply running its own code. */

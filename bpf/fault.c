@@ -47,6 +47,16 @@ static __noinline int remember(__u64 stack)
 	return 0;
 }
 
+/* What the faults before have brought besides pages, where nothing else tells in time. */
+static __always_inline void catch_up_before(const struct mt_space *space, __u32 slot)
+{
+	struct mm_struct *mm = (struct mm_struct *)space->mm;
+
+	catch_up_stack(mm, slot);
+	if (tables_moved(mm, space))
+		catch_up_tables(mm, slot, MT_OP_FAULT);
+}
+
 /*
  * Interrupts are off, and only this CPU writes its memory and its lane.  Arguments (address,
  * registers, error) are read where they are needed, to keep little on the stack: with 64 bytes
@@ -79,8 +89,8 @@ int mt_fault_user(const __u64 *arguments)
 		mark->cow = MT_COW_NO;
 		lane->faults++;
 	}
-	if (IS_OLD && tables_moved((struct mm_struct *)cpu->mm, space))
-		catch_up_tables((struct mm_struct *)cpu->mm, cpu->slot, MT_OP_FAULT);
+	if (IS_OLD)
+		catch_up_before(space, cpu->slot);
 	task = task_by(cpu);
 	mark->stack = cpu->stack;
 	mark->task = cpu->task;

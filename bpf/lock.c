@@ -65,6 +65,8 @@ int mt_lock_release(const __u64 *arguments)
 }
 
 #ifdef MEMTRACE_OLD
+#define ERRNO_MOST 4095
+
 static __always_inline bool may_change_mapped(long number)
 {
 	switch (number) {
@@ -87,6 +89,11 @@ static __always_inline bool may_change_mapped(long number)
 	return is_compat_number(number);
 }
 
+static __always_inline bool is_shared(struct mm_struct *mm)
+{
+	return GET(mm, mm_users.counter) > 1;
+}
+
 /* Faults since the last event made these, unless the call touches pages itself. */
 static __always_inline bool is_of_faults(__u32 operation)
 {
@@ -96,9 +103,40 @@ static __always_inline bool is_of_faults(__u32 operation)
 	       (operation == MT_OP_MMAP && !(call.argument[3] & (MAP_POPULATE | MAP_LOCKED)));
 }
 
-static __noinline int book_call(struct mm_struct *mm, struct mt_space *space, __u32 slot)
+/*
+ * By how many pages a call has changed what is mapped, where that can be told from what it asked
+ * for; else 0.  A munmap may have met holes: that is for the next call, or reading, to book.
+ */
+static __always_inline __s64 pages_asked(__u32 operation, __s64 result)
+{
+	struct call call = call_of(current_task());
+	__s64 pages = (call.argument[1] + config.page_bytes - 1) / config.page_bytes;
+
+	if (result < 0 && result >= -ERRNO_MOST)
+		return 0;
+	if (operation == MT_OP_MUNMAP)
+		return -pages;
+	return operation == MT_OP_MMAP && !(call.argument[3] & (MAP_FIXED | MAP_HUGETLB)) ? pages :
+											   0;
+}
+
+/* Others may be within a call, too: what they have done so far is theirs to book. */
+static __always_inline void book_asked(struct mm_struct *mm, struct mt_space *space, __u32 slot,
+				       __u32 operation, __s64 pages)
+{
+	__s64 locked = take_seen(space, MT_LOCKED, GET(mm, locked_vm));
+
+	__sync_fetch_and_add(&space->seen[MT_VIRTUAL - MT_MEMBERS], pages);
+	post(slot, operation, MT_VIRTUAL, pages);
+	if (locked)
+		post(slot, operation, MT_LOCKED, locked);
+}
+
+static __noinline int book_call(struct mm_struct *mm, struct mt_space *space, __u32 slot,
+				__s64 result)
 {
 	__u32 operation;
+	__s64 pages;
 
 	if (!mm || !space)
 		return 0;
@@ -107,9 +145,13 @@ static __noinline int book_call(struct mm_struct *mm, struct mt_space *space, __
 		mm, (__s64)GET(mm, total_vm) - space->seen[MT_VIRTUAL - MT_MEMBERS]));
 	if (tables_moved(mm, space))
 		catch_up_tables(mm, slot, is_of_faults(operation) ? MT_OP_FAULT : operation);
-	if (!mapped_moved(mm, space))
+	pages = is_shared(mm) ? pages_asked(operation, result) : 0;
+	if (!pages && !mapped_moved(mm, space))
 		return 0;
-	catch_up_mapped(mm, slot, operation);
+	if (pages)
+		book_asked(mm, space, slot, operation, pages);
+	else
+		catch_up_mapped(mm, slot, operation);
 	if (!config.calls && is_call(operation))
 		count_cause(slot, operation);
 	return 0;
@@ -130,8 +172,8 @@ int BPF_PROG(mt_call_end, struct pt_regs *regs, long result)
 	if (!slot)
 		return 0;
 	space = space_of(slot, mm);
-	if (space && (mapped_moved(mm, space) || tables_moved(mm, space)))
-		book_call(mm, space, slot);
+	if (space && (is_shared(mm) || mapped_moved(mm, space) || tables_moved(mm, space)))
+		book_call(mm, space, slot, result);
 	return 0;
 }
 #endif

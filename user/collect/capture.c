@@ -171,9 +171,9 @@ static void note_unseen(struct collector *collector, Mt__Capture *capture)
 static void fill_notes(struct collector *collector, Mt__Capture *capture)
 {
 	if (kernel_counters_lag(&collector->kernel))
-		add_note(capture, "This kernel counts the faults of a thread up to 64 pages late: "
-				  "its counters, and the books with them, lag behind by so "
-				  "much.");
+		add_note(capture, "This kernel counts up to 64 faults of a thread late, one in a "
+				  "file with up to 16 pages: its counters, and the books with "
+				  "them, lag behind by so much.");
 	if (collector->kernel.faults_by_perf)
 		add_note(capture, "This kernel does not say what a page fault is for: which ones "
 				  "copied a page is inferred.");
@@ -182,8 +182,9 @@ static void fill_notes(struct collector *collector, Mt__Capture *capture)
 				  "or newer.");
 	if (!collector->kernel.has_lock_event)
 		add_note(capture, "This kernel has no event of mmap_lock: the sizes of address "
-				  "spaces were read when a call ended, and what several threads "
-				  "mapped at the same time may stand under each other's calls.");
+				  "spaces were read when a call ended, and of threads that map "
+				  "at the same time, what was asked for stands for what was "
+				  "done.");
 	if (!collector->kernel.has_end_event)
 		add_note(capture, "This kernel has no event of an address space's end: a process "
 				  "that ended is taken to have left no page tables when its last "

@@ -123,7 +123,8 @@ static struct probe probes[PROBES] = {
 			     OLD_KERNEL },
 	[PROBE_COUNTERS] = { "per-CPU RSS counters", false, false,
 			     "the kernel's own counters, and so the books, lag behind by up to "
-			     "64 faults a thread", "a kernel of 6.2 or newer" },
+			     "64 faults a thread, one in a file with up to 16 pages",
+			     "a kernel of 6.2 or newer" },
 	[PROBE_FAULTS] = { "page faults, by events or by perf", false, true,
 			   "faults are not counted",
 			   "run as root, or add cap_sys_admin (Debian's perf_event_paranoid of 3 "
@@ -133,9 +134,10 @@ static struct probe probes[PROBES] = {
 				 "is inferred, and on a CPU before ARMv8.1 some are missed",
 				 "an x86-64 kernel" },
 	[PROBE_LOCK] = { "event mmap_lock:mmap_lock_released", false, false,
-			 "sizes of address spaces are read when a call ends: those of threads "
-			 "that map at the same time are not told apart, a stack that grew is "
-			 "seen later, and each system call of the machine takes 0.1 us more",
+			 "sizes of address spaces are read when a call ends: of threads that map "
+			 "at the same time, what was asked for stands for what was done; a stack "
+			 "that grew is seen at the next fault; and each system call of the "
+			 "machine takes 0.1 us more",
 			 "a kernel of 5.15 or newer" },
 	[PROBE_EXIT_MMAP] = { "event mmap:exit_mmap", false, false,
 			      "a book is closed when the last page goes: page tables are taken "
