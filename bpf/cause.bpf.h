@@ -212,6 +212,12 @@ static __always_inline __u32 cause_in_own_space(struct task_struct *task,
 	return cause(running && mark->cow == MT_COW_FILE ? MT_OP_FAULT_COW : MT_OP_FAULT, -1);
 }
 
+/* Up to 5.11 (3bfe6106693b) io_uring's workers are of the kernel, and take the memory on loan. */
+static __always_inline bool is_lent(struct task_struct *task)
+{
+	return IS_OLD && (GET(task, flags) & PF_IO_WORKER);
+}
+
 /*
  * The cause of what just changed in an address space: the current task's own or not, with
  * so many users left.  `change`: by how much, for calls that go both ways.
@@ -223,7 +229,7 @@ __noinline __u32 cause_in(__u32 own, __u32 users, __s64 change)
 
 	if (users == 0)
 		return cause_of_end(task, &call);
-	if (GET(task, flags) & PF_KTHREAD)
+	if ((GET(task, flags) & PF_KTHREAD) && !(own && is_lent(task)))
 		return cause_of_kernel_thread(task);
 	if (GET(task, flags) & PF_MEMALLOC) {
 		/* madvise(PAGEOUT) reclaims, too: it was asked for. */
