@@ -19,7 +19,8 @@ CHECKS  := -Wall -Wextra -Wformat=2 -Wshadow -Wstrict-prototypes -Wmissing-proto
 COMPILE := $(CC) -std=gnu11 $(CFLAGS) $(CHECKS) -D_GNU_SOURCE $(INCLUDES) -MMD -MP
 COLLECT_LIBRARIES := -lbpf -lelf -lz -lseccomp -lcap-ng
 # Not all of those who link these need all of them.
-REPORT_LIBRARIES  := -Wl,--as-needed -ldw -lelf -ljansson -lprotobuf-c -lzstd -lz -lm $(MORE)
+REPORT_LIBRARIES  := -Wl,--as-needed -ldw -lelf -llzma -liberty -ljansson -lprotobuf-c -lzstd \
+	-lz -lm $(MORE)
 
 BPF_ARCH := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(MACHINE)))
 BPF_FLAGS := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(BPF_ARCH) -I. \

@@ -27,7 +27,8 @@ MAY = {
 LIBRARIES = {
     r"bpf/": "collect", r"seccomp\.h": "collect", r"cap-ng\.h": "collect", r"zstd": "snapshot",
     r"jansson\.h": "report", r"zlib\.h": "report", r"gelf\.h": "symbol", r"libelf\.h": "symbol",
-    r"dwarf\.h": "symbol", r"elfutils/": "symbol", r"(n?curses|term)": "view",
+    r"dwarf\.h": "symbol", r"elfutils/": "symbol", r"lzma\.h": "symbol",
+    r"libiberty/": "symbol", r"(n?curses|term)": "view",
     r"microhttpd": "serve", r"protobuf-c": "snapshot", r"linux/bpf\.h": "collect",
 }
 

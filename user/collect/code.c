@@ -108,8 +108,22 @@ static void give_file(struct code_files *all, uint32_t number, struct code *code
 
 /* ---- files ---- */
 
-static void keep_file(struct code_files *all, uint32_t number, int descriptor, const char *path,
-		      size_t bytes)
+/* Debug symbols: as the process sees them while it is there, then as memtrace does. */
+static void find_debug(const struct code_file *file, uint32_t pid)
+{
+	cleanup_close int own = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	cleanup_close int root = -1;
+	char name[32];
+
+	snprintf(name, sizeof(name), "/proc/%u/root", pid);
+	root = pid ? open(name, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+	code_find_debug(file->code, root, file->path);
+	code_find_debug(file->code, own, file->path);
+}
+
+/* `pid` of a process that has it, 0: none does. */
+static void keep_file(struct code_files *all, uint32_t number, uint32_t pid, int descriptor,
+		      const char *path, size_t bytes)
 {
 	struct code_file *file = &all->files[number];
 
@@ -117,6 +131,7 @@ static void keep_file(struct code_files *all, uint32_t number, int descriptor, c
 	if (!file->code)
 		return;
 	file->path = memory_copy(path, bytes);
+	find_debug(file, pid);
 	give_file(all, number, file->code);
 }
 
@@ -133,7 +148,7 @@ static void add_file(struct code_files *all, uint32_t number, uint32_t pid, uint
 	if (descriptor < 0)
 		return;
 	bytes = readlink(link, path, sizeof(path));
-	keep_file(all, number, descriptor, path, bytes > 0 ? (size_t)bytes : 0);
+	keep_file(all, number, pid, descriptor, path, bytes > 0 ? (size_t)bytes : 0);
 }
 
 void code_add(struct code_files *all, const struct mt_event_code *event)
@@ -211,7 +226,7 @@ static void add_program(struct code_files *all, const char *path, unsigned int d
 		close(descriptor);
 		return;
 	}
-	keep_file(all, number, descriptor, whole, strlen(whole));
+	keep_file(all, number, 0, descriptor, whole, strlen(whole));
 	if (all->files[number].code && depth)
 		add_needs(all, all->files[number].code, depth - 1);
 }

@@ -7,6 +7,7 @@
 #include "user/base/cleanup.h"
 #include "user/base/memory.h"
 #include "user/collect/code.h"
+#include "user/symbol/frame.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -112,45 +113,10 @@ void stacks_expect(struct stacks *stacks, const char *command)
 
 /* ---- the capture ---- */
 
-static ProtobufCBinaryData binary(const char *text)
-{
-	size_t length = text ? strlen(text) : 0;
-
-	return (ProtobufCBinaryData){ length, memory_copy(text ? text : "", length) };
-}
-
-static Mt__Frame *record_frame(struct stacks *stacks, uint64_t frame, bool innermost)
-{
-	uint64_t address = frame & 0xffffffffffff;
-	Mt__Frame *made = memory_new(1, sizeof(*made));
-	const char *path, *function, *source;
-	struct code *code = code_file(stacks->files, frame >> 48, &path);
-	uint64_t look = address - !innermost;
-	int line;
-
-	mt__frame__init(made);
-	made->address = address;
-	if (!code)
-		return made;
-	made->has_module = made->has_build_id = 1;
-	made->module = binary(path);
-	made->build_id = binary(code_build_id(code));
-	function = code_function(code, look, &made->offset);
-	made->has_function = function != NULL;
-	if (function)
-		made->function = binary(function);
-	source = code_line(code, look, &line);
-	if (source) {
-		made->has_file = made->has_line = 1;
-		made->file = binary(source);
-		made->line = (uint32_t)line;
-	}
-	return made;
-}
-
 struct frame_key {
 	uint64_t frame;
 	bool innermost;
+	uint32_t first, count; /* of the capture's frames: what is inlined there comes first */
 };
 
 static int compare_keys(const void *a, const void *b)
@@ -171,7 +137,8 @@ static struct frame_key *list_frames(const struct stacks *stacks, size_t *count)
 	for (size_t i = 0; i < stacks->stack_room; i++) {
 		for (size_t at = 0; at < stacks->stacks[i].count; at++) {
 			keys = memory_grow(keys, all, sizeof(*keys));
-			keys[all++] = (struct frame_key){ stacks->stacks[i].frames[at], !at };
+			keys[all++] = (struct frame_key){ .frame = stacks->stacks[i].frames[at],
+							   .innermost = !at };
 		}
 	}
 	if (all)
@@ -184,6 +151,42 @@ static struct frame_key *list_frames(const struct stacks *stacks, size_t *count)
 	return keys;
 }
 
+static void name_frame(struct stacks *stacks, struct frame_key *key, uint64_t deadline_ns,
+		       Mt__Capture *capture)
+{
+	const char *path = NULL;
+	struct code *code = code_file(stacks->files, key->frame >> 48, &path);
+
+	key->first = (uint32_t)capture->n_frames;
+	frame_record(capture, code, path, key->frame & 0xffffffffffff, key->innermost,
+		     deadline_ns);
+	key->count = (uint32_t)capture->n_frames - key->first;
+}
+
+/* In the order of files: the lines of one at a time are in memory. */
+static void name_frames(struct stacks *stacks, struct frame_key *keys, size_t count,
+			Mt__Capture *capture)
+{
+	uint64_t deadline_ns = frame_deadline(FRAME_LINES_NS), number;
+	const char *path;
+
+	for (size_t i = 0; i < count; i++) {
+		name_frame(stacks, &keys[i], deadline_ns, capture);
+		number = keys[i].frame >> 48;
+		if ((i + 1 == count || keys[i + 1].frame >> 48 != number) &&
+		    code_file(stacks->files, number, &path))
+			code_forget_lines(code_file(stacks->files, number, &path));
+	}
+}
+
+static const struct frame_key *find_key(const struct frame_key *keys, size_t count,
+					uint64_t frame, bool innermost)
+{
+	struct frame_key key = { .frame = frame, .innermost = innermost };
+
+	return bsearch(&key, keys, count, sizeof(key), compare_keys);
+}
+
 static void record_stack(Mt__Capture *capture, const struct stack *stack,
 			 const struct frame_key *keys, size_t key_count)
 {
@@ -191,14 +194,14 @@ static void record_stack(Mt__Capture *capture, const struct stack *stack,
 
 	mt__stack__init(made);
 	made->end = stack->end;
-	made->n_frame = stack->count;
-	made->frame = memory_new(stack->count, sizeof(*made->frame));
 	for (size_t i = 0; i < stack->count; i++) {
-		struct frame_key key = { stack->frames[i], i == 0 };
-		const struct frame_key *found = bsearch(&key, keys, key_count, sizeof(key),
-							compare_keys);
+		const struct frame_key *found = find_key(keys, key_count, stack->frames[i], !i);
 
-		made->frame[i] = (uint32_t)(found - keys);
+		for (uint32_t at = 0; at < found->count; at++) {
+			made->frame = memory_grow(made->frame, made->n_frame,
+						  sizeof(*made->frame));
+			made->frame[made->n_frame++] = found->first + at;
+		}
 	}
 	capture->stacks[capture->n_stacks++] = made;
 }
@@ -208,10 +211,7 @@ void stacks_record(struct stacks *stacks, Mt__Capture *capture)
 	size_t count;
 	cleanup_free struct frame_key *keys = list_frames(stacks, &count);
 
-	capture->frames = memory_new(count, sizeof(*capture->frames));
-	capture->n_frames = count;
-	for (size_t i = 0; i < count; i++)
-		capture->frames[i] = record_frame(stacks, keys[i].frame, keys[i].innermost);
+	name_frames(stacks, keys, count, capture);
 	capture->stacks = memory_new(stacks->stack_room, sizeof(*capture->stacks));
 	for (size_t i = 0; i < stacks->stack_room; i++)
 		record_stack(capture, &stacks->stacks[i], keys, count);

@@ -3,128 +3,17 @@
 #include "user/symbol/cfi.h"
 
 #include "user/base/memory.h"
-#include "user/symbol/cfi_rule.h"
+#include "user/symbol/cfi_section.h"
 
 #include <dwarf.h>
-#include <elfutils/libdw.h>
 #include <gelf.h>
 #include <stdlib.h>
 
-struct function {
-	uint64_t start, end;
-	uint64_t cie; /* its offset */
-	struct bytes instructions;
-};
-
 struct builder {
 	struct cfi_table *table;
-	Elf_Data *data;
-	const unsigned char *ident;
-	uint64_t address; /* of the section */
-	struct cfi_cie cie; /* the last one that was asked for */
-	struct function *functions;
-	size_t function_count;
+	struct cfi_section section;
 	uint64_t last; /* where the rows so far end */
 };
-
-/* ---- numbers in the section ---- */
-
-/* An address in one of the encodings of the LSB (DW_EH_PE_*); 0 in one that is not known. */
-static uint64_t read_encoded(struct builder *builder, struct bytes *bytes, uint8_t encoding)
-{
-	const uint8_t *start = bytes->at;
-	uint64_t value;
-
-	switch (encoding & 15) {
-	case DW_EH_PE_absptr:
-	case DW_EH_PE_udata8:
-	case DW_EH_PE_sdata8:
-		value = bytes_fixed(bytes, 8);
-		break;
-	case DW_EH_PE_udata4:
-		value = bytes_fixed(bytes, 4);
-		break;
-	case DW_EH_PE_sdata4:
-		value = (uint64_t)(int32_t)bytes_fixed(bytes, 4);
-		break;
-	case DW_EH_PE_udata2:
-		value = bytes_fixed(bytes, 2);
-		break;
-	case DW_EH_PE_sdata2:
-		value = (uint64_t)(int16_t)bytes_fixed(bytes, 2);
-		break;
-	case DW_EH_PE_uleb128:
-		value = bytes_uleb(bytes);
-		break;
-	case DW_EH_PE_sleb128:
-		value = (uint64_t)bytes_sleb(bytes);
-		break;
-	default:
-		return 0;
-	}
-	if ((encoding & 0x70) == DW_EH_PE_pcrel)
-		value += builder->address + (uint64_t)(start - (uint8_t *)builder->data->d_buf);
-	return value;
-}
-
-static uint64_t read_location(void *context, struct bytes *bytes, uint8_t encoding)
-{
-	return read_encoded(context, bytes, encoding);
-}
-
-/* ---- CIEs ---- */
-
-/* What the letters of the augmentation say that matters here. */
-static void read_augmentation(struct builder *builder, const Dwarf_CIE *from, struct cfi_cie *cie)
-{
-	struct bytes data = { from->augmentation_data,
-			      from->augmentation_data + from->augmentation_data_size, false };
-
-	cie->has_data = from->augmentation[0] == 'z';
-	if (!cie->has_data)
-		return;
-	for (const char *letter = from->augmentation + 1; *letter; letter++) {
-		switch (*letter) {
-		case 'R':
-			cie->encoding = (uint8_t)bytes_fixed(&data, 1);
-			break;
-		case 'P':
-			read_encoded(builder, &data, (uint8_t)bytes_fixed(&data, 1));
-			break;
-		case 'L':
-			bytes_fixed(&data, 1);
-			break;
-		case 'S':
-			cie->is_signal = true;
-			break;
-		}
-	}
-}
-
-/* The CIE at an offset, remembered: nearly all FDEs share a few, and those in a row one. */
-static const struct cfi_cie *cie_at(struct builder *builder, uint64_t offset)
-{
-	struct cfi_run run = { .cie = &builder->cie, .read_address = read_location,
-			       .context = builder };
-	struct cfi_cie *cie = &builder->cie;
-	Dwarf_CFI_Entry entry;
-	Dwarf_Off next;
-
-	if (cie->code_align && cie->offset == offset)
-		return cie;
-	*cie = (struct cfi_cie){ .offset = offset };
-	if (dwarf_next_cfi(builder->ident, builder->data, true, offset, &next, &entry) ||
-	    !dwarf_cfi_cie_p(&entry) || !entry.cie.code_alignment_factor)
-		return NULL;
-	cie->data_align = entry.cie.data_alignment_factor;
-	cie->instructions = (struct bytes){ entry.cie.initial_instructions,
-					    entry.cie.initial_instructions_end, false };
-	cie->code_align = entry.cie.code_alignment_factor;
-	read_augmentation(builder, &entry.cie, cie);
-	cfi_execute(&run, cie->instructions);
-	cie->initial = run.rules;
-	return cie;
-}
 
 /* ---- rules into rows ---- */
 
@@ -235,7 +124,7 @@ static struct cfi_row row_of(struct builder *builder, const struct cfi_rules *ru
 {
 	struct cfi_row row = { .rule = CFI_UNKNOWN };
 
-	if (builder->cie.is_signal)
+	if (builder->section.cie.is_signal)
 		row.rule = CFI_SIGNAL;
 	else if (rules->ra.where == CFI_WHERE_UNDEFINED)
 		row.rule = CFI_END;
@@ -272,10 +161,10 @@ static void add_row(struct cfi_table *table, uint64_t address, struct cfi_row ro
 /* What holds from where the rows so far end up to an address, clipped to the function. */
 struct span {
 	struct builder *builder;
-	const struct function *function;
+	const struct cfi_function *function;
 };
 
-static void add_span(struct builder *builder, const struct function *function, uint64_t end,
+static void add_span(struct builder *builder, const struct cfi_function *function, uint64_t end,
 		     const struct cfi_rules *rules)
 {
 	if (end > function->end)
@@ -297,12 +186,12 @@ static uint64_t read_in_span(void *context, struct bytes *bytes, uint8_t encodin
 {
 	struct span *span = context;
 
-	return read_encoded(span->builder, bytes, encoding);
+	return cfi_section_address(&span->builder->section, bytes, encoding);
 }
 
-static void add_function(struct builder *builder, const struct function *function)
+static void add_function(struct builder *builder, const struct cfi_function *function)
 {
-	const struct cfi_cie *cie = cie_at(builder, function->cie);
+	const struct cfi_cie *cie = cfi_section_cie(&builder->section, function->cie);
 	struct span span = { builder, function };
 	struct cfi_run run = { .emit = emit, .context = &span, .read_address = read_in_span,
 			       .address = function->start };
@@ -321,55 +210,6 @@ static void add_function(struct builder *builder, const struct function *functio
 	if (!whole) /* what comes behind the damage, nobody knows */
 		run.rules = (struct cfi_rules){ .cfa_register = CFI_REGISTER_NONE };
 	add_span(builder, function, function->end, &run.rules);
-}
-
-/* ---- FDEs ---- */
-
-static void note_function(struct builder *builder, const Dwarf_FDE *fde)
-{
-	const struct cfi_cie *cie = cie_at(builder, fde->CIE_pointer);
-	struct bytes bytes = { fde->start, fde->end, false };
-	struct function function = { .cie = fde->CIE_pointer };
-	uint64_t length;
-
-	if (!cie)
-		return;
-	function.start = read_encoded(builder, &bytes, cie->encoding);
-	length = read_encoded(builder, &bytes, cie->encoding & 15);
-	if (cie->has_data)
-		bytes_skip(&bytes, bytes_uleb(&bytes));
-	function.instructions = bytes;
-	if (bytes.short_of || !length ||
-	    __builtin_add_overflow(function.start, length, &function.end))
-		return;
-	builder->functions = memory_grow(builder->functions, builder->function_count,
-					 sizeof(function));
-	builder->functions[builder->function_count++] = function;
-}
-
-static void note_functions(struct builder *builder)
-{
-	Dwarf_Off at = 0, next;
-	Dwarf_CFI_Entry entry;
-	int result;
-
-	while ((result = dwarf_next_cfi(builder->ident, builder->data, true, at, &next, &entry)) !=
-	       1) {
-		if (result == 0 && !dwarf_cfi_cie_p(&entry))
-			note_function(builder, &entry.fde);
-		if (next <= at)
-			return;
-		at = next;
-	}
-}
-
-static int compare_functions(const void *a, const void *b)
-{
-	const struct function *left = a, *right = b;
-
-	if (left->start != right->start)
-		return left->start < right->start ? -1 : 1;
-	return left->end < right->end ? -1 : left->end > right->end;
 }
 
 /* The dynamic linker's _start, which the kernel jumps to, is described by nobody. */
@@ -394,12 +234,11 @@ static void mark_entry(struct cfi_table *table, uint64_t entry)
 static struct error *build_rows(struct builder *builder, uint64_t entry)
 {
 	struct cfi_table *table = builder->table;
-	const struct function *functions = builder->functions;
-	size_t count = builder->function_count;
+	const struct cfi_function *functions = builder->section.functions;
+	size_t count = builder->section.count;
 
 	if (!count)
 		return NULL;
-	qsort(builder->functions, count, sizeof(functions[0]), compare_functions);
 	/* Down to the entry, which may lie before the first function. */
 	table->base = entry && entry < functions[0].start ? entry : functions[0].start;
 	for (size_t i = 0; i < count; i++)
@@ -415,47 +254,20 @@ static struct error *build_rows(struct builder *builder, uint64_t entry)
 	return NULL;
 }
 
-static Elf_Scn *find_section(Elf *elf, GElf_Shdr *header)
-{
-	size_t names;
-	Elf_Scn *section = NULL;
-
-	if (elf_getshdrstrndx(elf, &names))
-		return NULL;
-	while ((section = elf_nextscn(elf, section))) {
-		const char *name = gelf_getshdr(section, header) ?
-					   elf_strptr(elf, names, header->sh_name) : NULL;
-
-		if (name && !strcmp(name, ".eh_frame") && header->sh_type != SHT_NOBITS)
-			return section;
-	}
-	return NULL;
-}
-
 struct error *cfi_build(Elf *elf, struct cfi_table *table)
 {
 	struct builder builder = { .table = table };
-	struct error *error;
-	GElf_Shdr section;
+	struct error *error = NULL;
 	GElf_Ehdr header;
-	Elf_Scn *found;
 
 	*table = (struct cfi_table){};
 	if (!gelf_getehdr(elf, &header))
 		return error_new(0, "not an ELF file");
 	if (header.e_machine != EM_X86_64 || header.e_ident[EI_CLASS] != ELFCLASS64)
 		return error_new(0, "not a file for x86-64");
-	found = find_section(elf, &section);
-	if (!found)
-		return NULL;
-	builder.data = elf_rawdata(found, NULL);
-	if (!builder.data || !builder.data->d_buf)
-		return NULL;
-	builder.ident = header.e_ident;
-	builder.address = section.sh_addr;
-	note_functions(&builder);
-	error = build_rows(&builder, header.e_entry);
-	free(builder.functions);
+	if (cfi_section_read(&builder.section, elf))
+		error = build_rows(&builder, header.e_entry);
+	cfi_section_free(&builder.section);
 	return error;
 }
 

@@ -3,6 +3,9 @@
 #include "user/symbol/code.h"
 
 #include "user/base/memory.h"
+#include "user/symbol/debug.h"
+#include "user/symbol/demangle.h"
+#include "user/symbol/line.h"
 #include "user/symbol/name.h"
 
 #include <gelf.h>
@@ -13,44 +16,67 @@
 #define PAGE 4096
 
 struct code {
-	int descriptor;
+	int descriptor; /* -1: in memory */
 	Elf *elf;
+	struct debug *debug; /* NULL: none */
+	Elf *mini;	     /* the same, in the next one */
+	void *mini_bytes;
 	struct names *names; /* NULL: not asked for so far */
+	struct lines *lines; /* the same, or there are none */
+	bool asked_lines;
+	char build_id[2 * DEBUG_ID_BYTES + 1];
 };
 
-static struct code *open_elf(int descriptor, Elf *elf)
+static struct code *code_new(int descriptor, Elf *elf)
 {
 	struct code *code = memory_new(1, sizeof(*code));
 
 	code->descriptor = descriptor;
 	code->elf = elf;
-	if (elf && elf_kind(elf) == ELF_K_ELF)
+	if (elf) {
+		debug_build_id(elf, code->build_id);
 		return code;
+	}
 	code_close(code);
 	return NULL;
 }
 
 struct code *code_open(int descriptor)
 {
-	elf_version(EV_CURRENT);
-	return open_elf(descriptor, elf_begin(descriptor, ELF_C_READ_MMAP, NULL));
+	return code_new(descriptor, elf_read(descriptor));
 }
 
 struct code *code_open_image(void *image, size_t bytes)
 {
-	elf_version(EV_CURRENT);
-	return open_elf(-1, elf_memory(image, bytes));
+	return code_new(-1, elf_read_memory(image, bytes));
+}
+
+void code_forget_lines(struct code *code)
+{
+	lines_close(code->lines);
+	code->lines = NULL;
+	code->asked_lines = false;
 }
 
 void code_close(struct code *code)
 {
 	if (!code)
 		return;
+	code_forget_lines(code);
 	names_close(code->names);
+	elf_end(code->mini);
+	free(code->mini_bytes);
+	debug_free(code->debug);
 	elf_end(code->elf);
 	if (code->descriptor >= 0)
 		close(code->descriptor);
 	free(code);
+}
+
+void code_find_debug(struct code *code, int root, const char *path)
+{
+	if (!code->debug && root >= 0)
+		code->debug = debug_find(code->elf, root, path);
 }
 
 struct error *code_rows(struct code *code, struct cfi_table *table)
@@ -66,17 +92,19 @@ static void add_need(char ***needs, size_t *count, const char *name)
 
 static void add_interpreter(const struct code *code, char ***needs, size_t *count)
 {
-	size_t headers, bytes;
 	GElf_Phdr header;
-	const char *file = elf_rawfile(code->elf, &bytes);
+	size_t headers;
 
-	if (!file || elf_getphdrnum(code->elf, &headers))
+	if (elf_getphdrnum(code->elf, &headers))
 		return;
 	for (size_t i = 0; i < headers && gelf_getphdr(code->elf, (int)i, &header); i++) {
-		if (header.p_type == PT_INTERP && header.p_offset < bytes &&
-		    header.p_filesz <= bytes - header.p_offset &&
-		    memchr(file + header.p_offset, 0, header.p_filesz))
-			add_need(needs, count, file + header.p_offset);
+		Elf_Data *data = NULL;
+
+		if (header.p_type == PT_INTERP && header.p_filesz <= PAGE)
+			data = elf_getdata_rawchunk(code->elf, (int64_t)header.p_offset,
+						    header.p_filesz, ELF_T_BYTE);
+		if (data && data->d_buf && memchr(data->d_buf, 0, data->d_size))
+			add_need(needs, count, data->d_buf);
 	}
 }
 
@@ -128,24 +156,59 @@ size_t code_segments(const struct code *code, struct code_segment *segments, siz
 	return found;
 }
 
-static struct names *names_of(struct code *code)
+/* ---- names ---- */
+
+static const char *find_name(struct code *code, uint64_t address, uint64_t *offset)
 {
-	if (!code->names)
-		code->names = names_open(code->elf);
-	return code->names;
+	if (!code->names) {
+		if (!code->debug)
+			code->mini = debug_mini(code->elf, &code->mini_bytes);
+		code->names = names_open(code->elf, code->debug ? code->debug->elf : NULL,
+					 code->mini);
+	}
+	return names_find(code->names, address, offset);
 }
 
-const char *code_function(struct code *code, uint64_t address, uint64_t *offset)
+static void find_lines(struct code *code, uint64_t address, uint64_t deadline_ns,
+		       struct places *places)
 {
-	return names_function(names_of(code), address, offset);
+	const struct debug *debug = code->debug;
+
+	if (!code->asked_lines)
+		code->lines = debug ? lines_open(debug->elf, debug->alt) :
+				      lines_open(code->elf, NULL);
+	code->asked_lines = true;
+	if (!code->lines)
+		return;
+	lines_limit(code->lines, deadline_ns);
+	lines_find(code->lines, address, places);
 }
 
-const char *code_line(struct code *code, uint64_t address, int *line)
+void code_places(struct code *code, uint64_t address, uint64_t deadline_ns,
+		 struct places *places)
 {
-	return names_line(names_of(code), address, line);
+	const char *name = find_name(code, address, &places->offset);
+	struct place *last;
+
+	places->count = 0;
+	find_lines(code, address, deadline_ns, places);
+	if (!places->count)
+		places->at[places->count++] = (struct place){ .line = 0 };
+	last = &places->at[places->count - 1];
+	if (!last->function && name)
+		last->function = demangle(name);
+}
+
+void places_free(struct places *places)
+{
+	for (size_t i = 0; i < places->count; i++) {
+		free(places->at[i].function);
+		free(places->at[i].file);
+	}
+	places->count = 0;
 }
 
 const char *code_build_id(struct code *code)
 {
-	return names_build_id(names_of(code));
+	return code->build_id;
 }

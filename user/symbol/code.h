@@ -4,6 +4,7 @@
 #define MEMTRACE_CODE_H
 
 #include "user/symbol/cfi.h"
+#include "user/symbol/place.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,6 +17,9 @@ struct code *code_open(int descriptor);
 /* The same of an image in memory, which has to stay. */
 struct code *code_open_image(void *image, size_t bytes);
 void code_close(struct code *code);
+
+/* Looks for a file of debug symbols below a root directory, if none was found before. */
+void code_find_debug(struct code *code, int root, const char *path);
 
 /* The rows to unwind it by; freed by the caller. */
 struct error *code_rows(struct code *code, struct cfi_table *table);
@@ -31,12 +35,14 @@ char **code_needs(const struct code *code);
 /* Where its code lies, up to `room` segments by offset.  Returns how many there are. */
 size_t code_segments(const struct code *code, struct code_segment *segments, size_t room);
 
-/* The symbol over an address, NULL: none.  `offset` from its beginning.  A function is named only
- * if its symbol covers the address: the nearest symbol of a stripped file is a lie. */
-const char *code_function(struct code *code, uint64_t address, uint64_t *offset);
+/* The functions and lines at an address, freed with places_free().  After `deadline_ns`
+ * (CLOCK_MONOTONIC) no lines are looked for. */
+void code_places(struct code *code, uint64_t address, uint64_t deadline_ns,
+		 struct places *places);
+void places_free(struct places *places);
 
-/* The source line of an address, NULL where nothing says so. */
-const char *code_line(struct code *code, uint64_t address, int *line);
+/* Gives back what code_places() has read to find lines, until it is asked again. */
+void code_forget_lines(struct code *code);
 
 /* The build-id in hexadecimal digits, "" if there is none. */
 const char *code_build_id(struct code *code);

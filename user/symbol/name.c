@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Which function, file and line is an address of an ELF file?  See name.h. */
+/* Which function is an address of an ELF file in?  See name.h. */
 #include "user/symbol/name.h"
 
 #include "user/base/memory.h"
+#include "user/symbol/cfi_section.h"
 
-#include <elfutils/libdwelf.h>
 #include <gelf.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define BUILD_ID_BYTES 64
 
 struct symbol {
 	uint64_t start, end;
@@ -19,13 +16,16 @@ struct symbol {
 	bool global;
 };
 
+/* Code that .eh_frame describes together. */
+struct extent {
+	uint64_t start, end;
+};
+
 struct names {
-	Elf *elf;
-	Dwarf *dwarf; /* NULL: none */
-	bool asked_dwarf;
 	struct symbol *symbols;
 	size_t count;
-	char build_id[2 * BUILD_ID_BYTES + 1];
+	struct extent *extents; /* in the order of their starts */
+	size_t extent_count;
 };
 
 static int compare_symbols(const void *a, const void *b)
@@ -55,27 +55,26 @@ static void add_symbol(struct names *names, const GElf_Sym *from, const char *na
 	names->symbols[names->count++] = symbol;
 }
 
-static void read_table(struct names *names, Elf_Scn *section, const GElf_Shdr *header)
+static void read_table(struct names *names, Elf *elf, Elf_Scn *section, const GElf_Shdr *header)
 {
 	Elf_Data *data = elf_getdata(section, NULL);
 	size_t count = header->sh_entsize ? header->sh_size / header->sh_entsize : 0;
 	GElf_Sym symbol;
 
 	for (size_t i = 0; data && i < count && gelf_getsym(data, (int)i, &symbol); i++)
-		add_symbol(names, &symbol, elf_strptr(names->elf, header->sh_link, symbol.st_name));
+		add_symbol(names, &symbol, elf_strptr(elf, header->sh_link, symbol.st_name));
 }
 
-/* .symtab has all of .dynsym, where it is there. */
-static bool read_tables(struct names *names, GElf_Word type)
+static bool read_tables(struct names *names, Elf *elf, GElf_Word type)
 {
 	Elf_Scn *section = NULL;
 	GElf_Shdr header;
 	bool found = false;
 
-	while ((section = elf_nextscn(names->elf, section))) {
+	while (elf && (section = elf_nextscn(elf, section))) {
 		if (!gelf_getshdr(section, &header) || header.sh_type != type)
 			continue;
-		read_table(names, section, &header);
+		read_table(names, elf, section, &header);
 		found = true;
 	}
 	return found;
@@ -92,30 +91,33 @@ static void note_reach(struct names *names)
 	}
 }
 
-static void read_build_id(struct names *names)
+static void read_extents(struct names *names, Elf *elf)
 {
-	const uint8_t *bytes;
-	const void *found;
-	ssize_t count = dwelf_elf_gnu_build_id(names->elf, &found);
+	struct cfi_section section;
 
-	if (count > BUILD_ID_BYTES)
-		count = BUILD_ID_BYTES;
-	bytes = found;
-	for (ssize_t i = 0; i < count; i++)
-		sprintf(&names->build_id[2 * i], "%02x", bytes[i]);
+	if (cfi_section_read(&section, elf)) {
+		names->extents = memory_new(section.count, sizeof(names->extents[0]));
+		names->extent_count = section.count;
+		for (size_t i = 0; i < section.count; i++)
+			names->extents[i] = (struct extent){ section.functions[i].start,
+							     section.functions[i].end };
+	}
+	cfi_section_free(&section);
 }
 
-struct names *names_open(Elf *elf)
+struct names *names_open(Elf *elf, Elf *debug, Elf *mini)
 {
 	struct names *names = memory_new(1, sizeof(*names));
 
-	names->elf = elf;
-	if (!read_tables(names, SHT_SYMTAB))
-		read_tables(names, SHT_DYNSYM);
+	/* .symtab has all of .dynsym, where it is there; mini debuginfo has the rest of it. */
+	if (!read_tables(names, debug, SHT_SYMTAB) && !read_tables(names, elf, SHT_SYMTAB)) {
+		read_tables(names, elf, SHT_DYNSYM);
+		read_tables(names, mini, SHT_SYMTAB);
+	}
 	if (names->count)
 		qsort(names->symbols, names->count, sizeof(names->symbols[0]), compare_symbols);
 	note_reach(names);
-	read_build_id(names);
+	read_extents(names, elf);
 	return names;
 }
 
@@ -123,13 +125,12 @@ void names_close(struct names *names)
 {
 	if (!names)
 		return;
-	if (names->dwarf)
-		dwarf_end(names->dwarf);
 	free(names->symbols);
+	free(names->extents);
 	free(names);
 }
 
-const char *names_function(const struct names *names, uint64_t address, uint64_t *offset)
+static const struct symbol *find_symbol(const struct names *names, uint64_t address)
 {
 	size_t low = 0, high = names->count;
 
@@ -142,31 +143,33 @@ const char *names_function(const struct names *names, uint64_t address, uint64_t
 			high = middle;
 	}
 	for (size_t i = low; i-- > 0 && names->symbols[i].reach > address;) {
-		if (names->symbols[i].end <= address)
-			continue;
-		*offset = address - names->symbols[i].start;
-		return names->symbols[i].name;
+		if (names->symbols[i].end > address)
+			return &names->symbols[i];
 	}
 	return NULL;
 }
 
-const char *names_line(struct names *names, uint64_t address, int *line)
+/* The extent that begins last at or before an address, NULL: none is over it. */
+static const struct extent *find_extent(const struct names *names, uint64_t address)
 {
-	Dwarf_Line *found;
-	Dwarf_Die unit;
+	size_t low = 0, high = names->extent_count;
 
-	if (!names->asked_dwarf)
-		names->dwarf = dwarf_begin_elf(names->elf, DWARF_C_READ, NULL);
-	names->asked_dwarf = true;
-	if (!names->dwarf || !dwarf_addrdie(names->dwarf, address, &unit))
-		return NULL;
-	found = dwarf_getsrc_die(&unit, address);
-	if (!found || dwarf_lineno(found, line))
-		return NULL;
-	return dwarf_linesrc(found, NULL, NULL);
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (names->extents[middle].start <= address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low && names->extents[low - 1].end > address ? &names->extents[low - 1] : NULL;
 }
 
-const char *names_build_id(const struct names *names)
+const char *names_find(const struct names *names, uint64_t address, uint64_t *offset)
 {
-	return names->build_id;
+	const struct symbol *symbol = find_symbol(names, address);
+	const struct extent *extent = symbol ? NULL : find_extent(names, address);
+
+	*offset = symbol ? address - symbol->start : extent ? address - extent->start : 0;
+	return symbol ? symbol->name : NULL;
 }

@@ -1,28 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Which function, file and line is an address of an ELF file?  A function is named only if its
- * symbol covers the address: the nearest symbol of a stripped file is a lie.
+ * Which function is an address of an ELF file in?  One is named only if its symbol covers the
+ * address: the nearest symbol of a stripped file is a lie.
  */
 #ifndef MEMTRACE_NAME_H
 #define MEMTRACE_NAME_H
 
-#include <elfutils/libdw.h>
 #include <libelf.h>
 #include <stdint.h>
 
 struct names;
 
-/* The names of a file, which has to stay open. */
-struct names *names_open(Elf *elf);
+/* The names in a file, its debug symbols and its mini debuginfo (or NULL), which stay open. */
+struct names *names_open(Elf *elf, Elf *debug, Elf *mini);
 void names_close(struct names *names);
 
-/* The symbol over an address in the file, NULL: none.  `offset` from its beginning. */
-const char *names_function(const struct names *names, uint64_t address, uint64_t *offset);
-
-/* The source line of an address, NULL where nothing says so. */
-const char *names_line(struct names *names, uint64_t address, int *line);
-
-/* The build-id in hexadecimal digits, "" if there is none. */
-const char *names_build_id(const struct names *names);
+/* The linker's name of the symbol over an address, NULL: none.  `offset` is from its beginning,
+ * else from that of what .eh_frame describes there, else 0. */
+const char *names_find(const struct names *names, uint64_t address, uint64_t *offset);
 
 #endif

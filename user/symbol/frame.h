@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What is said of an address of code in a capture? */
+#ifndef MEMTRACE_FRAME_H
+#define MEMTRACE_FRAME_H
+
+#include "build/capture.pb-c.h"
+#include "user/symbol/code.h"
+
+#include <stdbool.h>
+
+/* Frames whose lines are looked for share so much time; the rest has functions alone. */
+#define FRAME_LINES_NS 2000000000ULL
+
+/* A monotonic time, so far from now. */
+uint64_t frame_deadline(uint64_t ns);
+
+/*
+ * Appends the frames of an address in a file: what is inlined there first.  A return address is
+ * behind the call: `exact` says that it is none.  No file is known where `code` is NULL.
+ */
+void frame_record(Mt__Capture *capture, struct code *code, const char *path, uint64_t address,
+		  bool exact, uint64_t deadline_ns);
+
+#endif
