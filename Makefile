@@ -149,6 +149,11 @@ check: ## all tests (needs root)
 WORKLOADS := $(patsubst tests/workload/%.c,$(BUILD)/tests/workload/%, \
 	$(filter-out tests/workload/workload.c,$(wildcard tests/workload/*.c)))
 
+# Nothing but .eh_frame tells its frames.
+$(BUILD)/tests/stacks/zoo: tests/stacks/zoo.c
+	@mkdir -p $(@D)
+	$(COMPILE) -O2 -fomit-frame-pointer -o $@ $< -pthread
+
 $(BUILD)/tests/workload/%: tests/workload/%.c tests/workload/workload.c tests/workload/workload.h
 	@mkdir -p $(@D)
 	$(COMPILE) -MF $(BUILD)/tests/$*.d -o $@ tests/workload/workload.c $< \
@@ -185,7 +190,7 @@ $(FUZZERS:%=$(BUILD)/tests/fuzz/%): %: %.o $(FUZZ_OBJECTS)
 
 .PHONY: tests workloads units units-asan golden-tools symbols fuzzers lint unit asan golden fuzz
 tests: workloads units units-asan golden-tools symbols fuzzers ## build the tests, too
-workloads: all $(WORKLOADS)
+workloads: all $(WORKLOADS) $(BUILD)/tests/stacks/zoo
 programs: $(BUILD)/memtrace $(WORKLOADS)
 units: $(UNITS)
 symbols: $(SYMBOLS)

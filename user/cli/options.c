@@ -384,7 +384,9 @@ struct error *options_parse(struct options *options, int count, char **words)
 	};
 	TRY(parse_command(options, count, words));
 	if (options->calls < 0)
-		options->calls = !(options->all || options->cgroup);
+		options->calls = options->stacks || !(options->all || options->cgroup);
+	if (options->stacks && !options->calls)
+		return usage("--stacks native needs --calls on: calls tell which pages went");
 	return NULL;
 }
 
