@@ -188,9 +188,16 @@ FUZZ_FLAGS := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
 $(FUZZERS:%=$(BUILD)/tests/fuzz/%): %: %.o $(FUZZ_OBJECTS)
 	$(CC) $(CFLAGS) -fsanitize=fuzzer -o $@ $^ $(COLLECT_LIBRARIES) $(REPORT_LIBRARIES)
 
-.PHONY: tests workloads units units-asan golden-tools symbols fuzzers lint unit asan golden fuzz
-tests: workloads units units-asan golden-tools symbols fuzzers ## build the tests, too
+# What a guest of tests/kernels runs, too.
+$(BUILD)/tests/kernels/verifier.so: tests/kernels/verifier.c
+	@mkdir -p $(@D)
+	$(COMPILE) -fPIC -shared -o $@ $<
+
+.PHONY: tests workloads guests units units-asan golden-tools symbols fuzzers lint unit asan golden \
+	fuzz
+tests: guests units units-asan golden-tools symbols fuzzers ## build the tests, too
 workloads: all $(WORKLOADS) $(BUILD)/tests/stacks/zoo
+guests: workloads $(BUILD)/tests/kernels/verifier.so
 programs: $(BUILD)/memtrace $(WORKLOADS)
 units: $(UNITS)
 symbols: $(SYMBOLS)
@@ -227,6 +234,13 @@ storm: ## ten minutes of births and memory stressors under -a (needs root)
 	$(AS_ROOT)
 	@packaging/prepare check
 	@$(STAY); { $(AGAIN) workloads && tests/e2e/storm.py $(STORM_SECONDS); }; $(GIVE_BACK)
+
+.PHONY: kernels
+kernels: ## all kernels of tests/kernels/list under QEMU; MEMTRACE_KERNELS="6.1 6.12": some
+	$(AS_ROOT)
+	@packaging/prepare kernels
+	@$(STAY); { $(AGAIN) guests arm64 && \
+		MEMTRACE_KERNELS="$${MEMTRACE_KERNELS:-all}" tests/run kernels; }; $(GIVE_BACK)
 
 # ---- benchmarks ----
 

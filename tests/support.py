@@ -122,28 +122,44 @@ def started(*words, **options):
                 stream.close()
 
 
-def status_of(pid):
+def text_of(pid, name):
+    return pathlib.Path(f"/proc/{pid}/{name}").read_text()
+
+
+def status_in(text):
     """The balances of /proc/PID/status, in bytes."""
     balances = dict.fromkeys(BALANCES, 0)
-    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+    for line in text.splitlines():
         name, _, value = line.partition(":")
         if name in STATUS:
             balances[STATUS[name]] = int(value.split()[0]) * 1024
     return balances
 
 
-def faults_of(pid):
+def status_of(pid):
+    return status_in(text_of(pid, "status"))
+
+
+def faults_in(text):
     """Page faults of a process so far, by the kernel's count: of all its threads."""
-    words = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+    words = text.rpartition(") ")[2].split()
     return int(words[7]) + int(words[9])
 
 
-def rollup_of(pid):
+def faults_of(pid):
+    return faults_in(text_of(pid, "stat"))
+
+
+def rollup_in(text):
     """Rss of /proc/PID/smaps_rollup in bytes: a walk of the page tables, not a counter."""
-    for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+    for line in text.splitlines():
         if line.startswith("Rss:"):
             return int(line.split()[1]) * 1024
     raise AssertionError("no Rss in smaps_rollup")
+
+
+def rollup_of(pid):
+    return rollup_in(text_of(pid, "smaps_rollup"))
 
 
 def process_of(document, pid):
@@ -175,6 +191,19 @@ def assert_balanced(process):
     assert not any(process["unexplained"].values()), process["unexplained"]
 
 
+def expected_in(text, pid):
+    """What a workload prints that it expects: by pid, operation and figure."""
+    expected = {pid: {}}
+    for other, operation, figure, value in json.loads(text):
+        expected.setdefault(other or pid, {}).setdefault(operation, {})[figure] = value
+    return expected
+
+
+def end_in(expected, pid):
+    """How a workload is to end."""
+    return expected[pid].get("exit status", {"code": 0, "signal": 0})
+
+
 class Workload:
     """A case of a workload program."""
 
@@ -196,11 +225,8 @@ class Workload:
     def finish(self):
         """Lets it end; returns what it expects: by pid, operation and figure."""
         out, _ = self.process.communicate("\n", timeout=SECONDS)
-        expected = {self.pid: {}}
-        for pid, operation, figure, value in json.loads(out):
-            figures = expected.setdefault(pid or self.pid, {}).setdefault(operation, {})
-            figures[figure] = value
-        ends = expected[self.pid].get("exit status", {"code": 0, "signal": 0})
+        expected = expected_in(out, self.pid)
+        ends = end_in(expected, self.pid)
         assert self.process.returncode == (-ends["signal"] or ends["code"])
         return expected
 

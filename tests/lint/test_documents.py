@@ -45,4 +45,4 @@ def test_readme_shows_a_report_at_once():
     for words in ("what moved it", "unexplained", "The books balance", "sudo make demo",
                   "sudo make check"):
         assert words in start, words
-    assert len(sources.lines("README.md")) < 260
+    assert len(sources.lines("README.md")) < 300  # with the tables of costs and kernels
