@@ -176,7 +176,22 @@ enum {
 #define RUNS_32_BITS 0x10    /* there */
 #define TAG_SHIFT 56	     /* the byte above is a tag that memory calls take no notice of */
 
-/* An atomic operation keeps what is before it from what is after it, where its result is used. */
+/*
+ * An atomic operation keeps what is before it from what is after it, where its result is used.
+ * Old kernels have none: where a book is opened at the very moment in which another thread of the
+ * process faults on this CPU, its faults there may miss it until the next book is opened.
+ */
+#ifdef MEMTRACE_OLD
+static __always_inline void order_loads(struct mt_cpu *cpu)
+{
+	barrier();
+}
+
+static __always_inline void renew_generation(void)
+{
+	__sync_fetch_and_add(&hot.generation, 1);
+}
+#else
 static __always_inline void order_loads(struct mt_cpu *cpu)
 {
 	__u64 before = __sync_fetch_and_add(&cpu->scratch, 0);
@@ -190,6 +205,7 @@ static __always_inline void renew_generation(void)
 
 	settle(before);
 }
+#endif
 
 /* Where the number of the call in flight is kept; negative there: none, an exception. */
 static __always_inline __u64 call_number_at(struct pt_regs *regs)

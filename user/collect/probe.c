@@ -301,6 +301,10 @@ bool probe_fault_events(void)
 #if defined(__x86_64__)
 	return true; /* each kernel of 3.13 or newer; to look it up takes milliseconds */
 #else
-	return libbpf_find_vmlinux_btf_id("page_fault_user", BPF_TRACE_RAW_TP) > 0;
+	struct btf *btf = btf__load_vmlinux_btf();
+	bool there = has_event(btf, "page_fault_user");
+
+	btf__free(btf);
+	return there;
 #endif
 }
