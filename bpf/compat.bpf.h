@@ -91,6 +91,8 @@ static __always_inline __u64 load_u64(__u64 address)
  * Before, it is a number, and each field is a call: GET and FOLLOW hide that.
  */
 #ifdef MEMTRACE_OLD
+#define FAULTS_OFF_TO_READ 1 /* the call has put them off itself, when it reads whether they are */
+
 #define GET(object, field)                      \
 	({                                      \
 		__auto_type object_ = (object); \
@@ -102,6 +104,7 @@ static __always_inline struct task_struct *current_task(void)
 	return (struct task_struct *)bpf_get_current_task();
 }
 #else
+#define FAULTS_OFF_TO_READ 0
 #define GET(object, field) ((object)->field)
 
 static __always_inline struct task_struct *current_task(void)

@@ -123,7 +123,7 @@ static __always_inline int take_kernel_fault(__u64 address, const void *on_stack
 	if (!mm)
 		return 0;
 	cpu->runs++;
-	if (GET(task, pagefault_disabled) || address >> 63)
+	if (GET(task, pagefault_disabled) > FAULTS_OFF_TO_READ || address >> 63)
 		return 0;
 	slot = slot_of(cpu, mm);
 	if (!slot)
