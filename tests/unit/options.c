@@ -162,7 +162,7 @@ static void calls_follow_the_mode(void **state)
 
 static void formats(void **state)
 {
-	static const char *const names[] = { "text", "json", "openmetrics" };
+	static const char *const names[] = { "text", "json", "openmetrics", "folded", "pprof" };
 	char line[64];
 
 	(void)state;
@@ -175,6 +175,12 @@ static void formats(void **state)
 	}
 	bad("-a -f xml", "no format 'xml' in this version");
 	bad("-a -f JSON", "no format 'JSON' in this version");
+	assert_int_equal(options.value, SITE_RESIDENT);
+	good("-a -f folded --value released");
+	assert_int_equal(options.value, SITE_RELEASED);
+	good("report --value reserved x");
+	assert_int_equal(options.value, SITE_RESERVED);
+	bad("-a --value peak", "--value is resident, reserved, touched or released, not 'peak'");
 }
 
 static void limits(void **state)
