@@ -232,7 +232,11 @@ def test_signals_reach_a_command_that_has_become_another_user(reported):
 @pytest.fixture(scope="module")
 def capture(tmp_path_factory):
     path = tmp_path_factory.mktemp("confinement") / "capture"
-    support.run("-w", path, "-o", "/dev/null", "--calls", "on", "-a", "-d", "0.3")
+    with puppet() as target:
+        with running("--stacks", "native", "-w", path, "-p", str(target.pid)) as background:
+            target.do("touch 100")
+            background.signal(signal.SIGINT)
+            assert background.wait().status == 0
     return path
 
 
@@ -247,7 +251,7 @@ def waiting_for_a_capture(folder, *words):
             yield process, stream
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("format", [*FORMATS, "folded", "pprof"])
 def test_report_is_made_without_rights(format, capture, tmp_path):
     with waiting_for_a_capture(tmp_path, "-f", format) as (process, stream):
         assert_confined(process.pid)

@@ -85,6 +85,57 @@ def test_program_whose_stacks_are_followed(name):
     assert modules & {shown, shown.replace("\n", "\\012")}
 
 
+# ---- functions ----
+
+CALLS = """
+#include <sys/mman.h>
+#include <unistd.h>
+__attribute__((noinline)) void named(char *at)
+{
+    for (int i = 0; i < 1000; i++)
+        at[i * 4096L] = 1;
+    __asm__ volatile("" ::: "memory");
+}
+int main(void)
+{
+    char *at = mmap(0, 4096000, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    madvise(at, 4096000, MADV_NOHUGEPAGE);
+    usleep(500000); /* to be known by then */
+    named(at);
+    return sleep(1);
+}
+"""
+
+
+@contextlib.contextmanager
+def with_function(data):
+    """A program whose memory was touched by a function of that name."""
+    with public_folder() as folder:
+        (folder / "calls.c").write_text(CALLS)
+        subprocess.run(["cc", "-O1", "-o", folder / "calls", folder / "calls.c"], check=True)
+        subprocess.run([b"objcopy", b"--redefine-sym", b"named=" + data,
+                        os.fsencode(folder / "calls")], check=True)
+        yield folder / "calls"
+
+
+@pytest.mark.parametrize("name", ["color", "title", "newline", "invalid", "right to left", "quotes",
+                                  "long and steering", "html", "format"])
+def test_function(name):
+    with with_function(FILES[name]) as path, public_folder() as folder:
+        capture = folder / "capture"
+        done = memtrace("--stacks", "native", "-d", "0.9", "-w", capture, "--", path)
+        json_report, folded = (memtrace("report", "-f", format, capture)
+                               for format in ("json", "folded"))
+    assert done.err == b""
+    assert_harmless(done.text)
+    assert_harmless(folded.text)
+    document = json.loads(json_report.out.decode("utf-8", "strict"))
+    functions = {frame["function"] for site in document["processes"][0]["sites"]
+                 for frame in site["stack"]}
+    assert as_utf8(FILES[name]) in functions
+
+
 # ---- cgroups ----
 
 @pytest.mark.parametrize("name", [name for name in FILES if b"\n" not in FILES[name]
