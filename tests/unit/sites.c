@@ -103,6 +103,9 @@ static void own_code_is_above_libraries(void **state)
 	assert_shown("");
 	push(0, add_frame("malloc", LIBC, ""));
 	assert_shown("malloc");
+	stacks[0].end = 1;
+	assert_shown("");
+	stacks[0].end = 0;
 	push(0, add_frame("_PyEval_EvalFrameDefault", "/usr/bin/python3.11", ""));
 	assert_shown("_PyEval_EvalFrameDefault");
 	push(0, add_frame("", "/usr/lib/libcrypto.so.3", ""));
@@ -168,6 +171,15 @@ static void same_code_is_one_row(void **state)
 	text = sample_report(&sample.capture, "text");
 	assert_null(strstr(text, "     3.0 MiB     3.0 MiB "));
 	assert_non_null(strstr(text, "from callers that are not known\n"));
+	free(text);
+	stacks[0].end = 0;
+	frames[stacks[1].frame[1]].function = sample_text("__GI___libc_malloc");
+	text = sample_report(&sample.capture, "text");
+	assert_non_null(strstr(text, "make (x.c) in x calling malloc\n"));
+	free(text);
+	frames[stacks[1].frame[1]].function = sample_text("__memset_avx512_unaligned_erms");
+	text = sample_report(&sample.capture, "text");
+	assert_non_null(strstr(text, "make (x.c) in x calling memset\n"));
 	free(text);
 }
 

@@ -88,10 +88,29 @@ static size_t frame_to_show(const struct process_model *process, const struct st
 			at = i;
 		}
 	}
-	return at;
+	return stack->truncated && best >= 2 * RANK_PLUMBING ? stack->count : at;
 }
 
 /* ---- merging ---- */
+
+static int compare_texts(const char *left, const char *right)
+{
+	return strcmp(left ?: "", right ?: "");
+}
+
+/* By what is shown of them: two calls in one line, or in a function without lines, are one. */
+static int compare_frames(const struct frame_model *a, const struct frame_model *b)
+{
+	int order;
+
+	if (a == b)
+		return 0;
+	if (!a->function || !b->function)
+		return !a->function != !b->function ? (a->function ? -1 : 1) : a < b ? -1 : 1;
+	order = strcmp(a->function, b->function) ?: compare_texts(a->file, b->file) ?:
+		compare_texts(a->module, b->module);
+	return order ?: (a->line > b->line) - (a->line < b->line);
+}
 
 /* By what is called from the shown frame outwards. */
 static int by_callers(const void *left, const void *right)
@@ -104,11 +123,11 @@ static int by_callers(const void *left, const void *right)
 	if (a_count != b_count)
 		return a_count < b_count ? -1 : 1;
 	for (size_t i = 0; i < a_count; i++) {
-		const struct frame_model *x = a->stack->frames[a->at + i];
-		const struct frame_model *y = b->stack->frames[b->at + i];
+		int order = compare_frames(a->stack->frames[a->at + i],
+					   b->stack->frames[b->at + i]);
 
-		if (x != y)
-			return x < y ? -1 : 1;
+		if (order)
+			return order;
 	}
 	return 0;
 }

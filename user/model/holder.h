@@ -8,7 +8,7 @@
 struct holder {
 	const struct stack_model *stack; /* of the largest of its sites */
 	/* The frame to show: the innermost of the user's own code, if there is any; the stack's
-	 * count where none of its frames is in a file or has a name. */
+	 * count where it says nothing, as only libc's end of it is known. */
 	size_t at;
 	int64_t held_bytes, touched_bytes, released_bytes;
 	struct released *released_by;

@@ -46,26 +46,49 @@ static void put_frame(FILE *out, const struct frame_model *frame)
 	fputc(')', out);
 }
 
-/* What was called there, without the names that libc has for its insides. */
-static void put_called(FILE *out, const struct frame_model *frame)
+/* "malloc" and "memset", whatever libc calls them: __GI___libc_malloc, __memset_avx2_erms. */
+static void put_plain(FILE *out, const char *name)
 {
-	const char *name = frame->function;
+	static const char *const before[] = { "__GI_", "__libc_", "__" };
+	static const char *const behind[] = { "_avx", "_evex", "_sse", "_unaligned", "_erms" };
+	size_t length;
 
-	if (name && !strncmp(name, "__libc_", 7))
-		name += 7;
-	if (!name && !frame->module)
+	for (size_t i = 0; i < sizeof(before) / sizeof(before[0]); i++) {
+		if (!strncmp(name, before[i], strlen(before[i])))
+			name += strlen(before[i]);
+	}
+	length = strlen(name);
+	for (size_t i = 0; i < sizeof(behind) / sizeof(behind[0]); i++) {
+		const char *found = strstr(name, behind[i]);
+
+		if (found && (size_t)(found - name) < length)
+			length = found - name;
+	}
+	fprintf(out, "%.*s", (int)length, name);
+}
+
+static void put_called(FILE *out, const struct process_model *process,
+		       const struct frame_model *frame)
+{
+	if (!frame->function && !frame->module)
 		return;
 	fputs(" calling ", out);
-	put_name(out, name ?: frame->module);
+	if (!frame->function)
+		put_name(out, frame->module);
+	else if (holder_is_plumbing(process, frame))
+		put_plain(out, frame->function);
+	else
+		fputs(frame->function, out);
 }
 
 /* "make_list (list.c:7) in list calling malloc" */
-static void put_shown(FILE *out, const struct holder *holder)
+static void put_shown(FILE *out, const struct process_model *process,
+		      const struct holder *holder)
 {
 	const struct frame_model *frame;
 
 	if (holder->at == holder->stack->count) {
-		fputs("code of no known file", out);
+		fputs("unknown: these stacks could not be walked", out);
 		return;
 	}
 	frame = holder->stack->frames[holder->at];
@@ -75,7 +98,7 @@ static void put_shown(FILE *out, const struct holder *holder)
 		put_name(out, frame->module);
 	}
 	if (holder->at)
-		put_called(out, holder->stack->frames[holder->at - 1]);
+		put_called(out, process, holder->stack->frames[holder->at - 1]);
 }
 
 /* "from phase (list.c:10) < main (list.c:11)": what is cut off at the line's end must not be
@@ -93,7 +116,7 @@ static void put_callers(FILE *out, const struct process_model *process,
 		put_frame(out, stack->frames[i]);
 		before = " < ";
 	}
-	if (stack->truncated && before[1] != '<')
+	if (stack->truncated && holder->at < stack->count && before[1] != '<')
 		fputs("from callers that are not known", out);
 }
 
@@ -135,7 +158,7 @@ static void write_holder(const struct process_model *process, const struct holde
 	put_bytes(out, holder->held_bytes, false);
 	put_bytes(out, holder->touched_bytes, false);
 	put_bytes(out, -(uint64_t)holder->released_bytes, false);
-	put_shown(words, holder);
+	put_shown(words, process, holder);
 	write_words(words, &text, STYLE_PLAIN, false, options, out);
 	words = open_memstream(&text, &size);
 	put_callers(words, process, holder);
