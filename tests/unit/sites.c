@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define LIBC "/usr/lib/x86_64-linux-gnu/libc.so.6"
-#define FRAMES 1025 /* one more than is taken */
+#define FRAMES 4097 /* one more than is taken */
 #define MIB (1 << 20)
 
 static struct sample sample;
@@ -250,7 +250,9 @@ static void a_report_larger_than_a_disk(void **state)
 	static char text[65537];
 
 	(void)state;
-	push(0, add_frame(memset(text, 'x', sizeof(text) - 1), "", ""));
+	add_frame(memset(text, 'x', sizeof(text) - 1), "", "");
+	for (size_t i = 0; i < 4; i++)
+		push(0, 0);
 	for (size_t i = 0; i < sizeof(many) / sizeof(many[0]); i++)
 		many[i] = &sites[0];
 	sample.processes[0].process.sites = many;

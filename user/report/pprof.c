@@ -177,6 +177,20 @@ static void add_code(Pprof__Profile *profile, const struct code_model *code)
 	}
 }
 
+/* pprof takes the first mapping for the program: that of the largest process. */
+static void put_program_first(Pprof__Profile *profile, const struct model *model)
+{
+	for (size_t i = 0; i < profile->n_mappings && model->process_count; i++) {
+		Pprof__Mapping *mapping = profile->mappings[i];
+
+		if (strcmp(profile->strings[mapping->file], model->processes[0].executable) != 0)
+			continue;
+		profile->mappings[i] = profile->mappings[0];
+		profile->mappings[0] = mapping;
+		return;
+	}
+}
+
 /* ---- samples ---- */
 
 static const enum site_value values[] = {
@@ -264,6 +278,7 @@ static Pprof__Profile *build(const struct model *model)
 	profile->time_ns = model->capture->started_unix_ns;
 	profile->duration_ns = (int64_t)model->capture->duration_ns;
 	add_code(profile, &model->code);
+	put_program_first(profile, model);
 	words.pid = add_text(profile, "pid");
 	words.command = add_text(profile, "command");
 	words.truncated = add_text(profile, "truncated");

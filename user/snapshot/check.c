@@ -13,9 +13,9 @@
 #define MOST_HISTOGRAMS 1024
 #define MOST_TEXT 65536 /* bytes; 8 KiB of arguments are kept at the most */
 /* A stack is named once and may stand in many sites: reports write all of it for each. */
-#define MOST_FRAMES 1024
+#define MOST_FRAMES 4096
 #define MOST_SITES 65536
-#define MOST_TOLD (1ULL << 32) /* bytes of all frames of all sites */
+#define MOST_TOLD (1ULL << 34) /* bytes of all frames of all sites */
 #define FRAME_BYTES 200 /* what one takes beside its texts */
 
 /* Our own names: letters, digits and a few marks, whatever a damaged file makes of them. */
