@@ -219,7 +219,8 @@ static void mark_entry(struct cfi_table *table, uint64_t entry)
 	size_t at = row ? (size_t)(row - table->rows) + 1 : 0;
 	struct cfi_row end = { .pc = (uint32_t)(entry - table->base), .rule = CFI_END };
 
-	if (!row || cfi_kind(*row) != CFI_NONE)
+	/* Behind the last function it would have no end. */
+	if (!row || cfi_kind(*row) != CFI_NONE || at == table->count)
 		return;
 	if (row->pc == end.pc) {
 		table->rows[at - 1] = end;

@@ -112,12 +112,14 @@ static void add_libraries(const struct code *code, Elf_Scn *section, const GElf_
 			  char ***needs, size_t *count)
 {
 	Elf_Data *data = elf_getdata(section, NULL);
+	const char *name;
 	GElf_Dyn entry;
 
 	for (int i = 0; data && gelf_getdyn(data, i, &entry); i++) {
-		if (entry.d_tag == DT_NEEDED)
-			add_need(needs, count,
-				 elf_strptr(code->elf, header->sh_link, entry.d_un.d_val));
+		name = entry.d_tag == DT_NEEDED ?
+			       elf_strptr(code->elf, header->sh_link, entry.d_un.d_val) : NULL;
+		if (name)
+			add_need(needs, count, name);
 	}
 }
 
