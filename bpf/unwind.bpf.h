@@ -247,15 +247,22 @@ static long take_step(__u32 number, struct step *step)
 
 /* ---- the whole ---- */
 
+static __always_inline __u32 known_number(__u64 hash)
+{
+	__u32 *known = bpf_map_lookup_elem(&stacks, &hash);
+
+	return known ? *known : 0;
+}
+
 /* A number for the stack that was walked, the same for the same frames.  0: no room. */
 static __always_inline __u32 number_of(const struct mt_walk *walk)
 {
 	__u64 hash = walk->hash + walk->end;
-	__u32 *known = bpf_map_lookup_elem(&stacks, &hash), number;
+	__u32 number = known_number(hash);
 	struct mt_event_stack *event;
 
-	if (known)
-		return *known;
+	if (number || next_stack >= MT_STACKS)
+		return number;
 	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
 	if (!event)
 		return 0;
@@ -265,10 +272,13 @@ static __always_inline __u32 number_of(const struct mt_walk *walk)
 	event->count = walk->count < MT_FRAMES ? walk->count : MT_FRAMES;
 	event->end = walk->end;
 	bpf_probe_read_kernel(event->frame, sizeof(event->frame), walk->frame);
-	bpf_ringbuf_submit(event, 0);
-	if (bpf_map_update_elem(&stacks, &hash, &number, BPF_NOEXIST))
-		lost(MT_LOSS_STACKS);
-	return number;
+	if (number < MT_STACKS && !bpf_map_update_elem(&stacks, &hash, &number, BPF_NOEXIST)) {
+		bpf_ringbuf_submit(event, 0);
+		return number;
+	}
+	/* Another CPU has just seen it, too. */
+	bpf_ringbuf_discard(event, 0);
+	return known_number(hash);
 }
 
 static __always_inline struct mt_walk *my_walk(void)

@@ -96,6 +96,8 @@ static struct error *choose_sizes(struct kernel *kernel, const struct kernel_opt
 	kernel->calls = options->calls;
 	kernel->stacks = options->stacks && !kernel->old;
 	kernel->page_bytes = sysconf(_SC_PAGESIZE);
+	if (kernel->stacks && sizes.ring_bytes == MT_RING)
+		sizes.ring_bytes = MT_RING_STACKS;
 	set_sizes(kernel, &sizes);
 	return NULL;
 }

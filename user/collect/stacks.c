@@ -7,6 +7,7 @@
 #include "user/base/cleanup.h"
 #include "user/base/memory.h"
 #include "user/collect/code.h"
+#include "user/collect/site.h"
 #include "user/symbol/frame.h"
 
 #include <bpf/bpf.h>
@@ -31,6 +32,7 @@ struct stacks {
 	struct stack *stacks; /* by number */
 	size_t stack_room;
 	struct known *known; /* by slot */
+	struct site_store *sites;
 };
 
 struct stacks *stacks_new(struct kernel *kernel)
@@ -42,6 +44,7 @@ struct stacks *stacks_new(struct kernel *kernel)
 	stacks->stack_room = MT_STACKS;
 	stacks->stacks = memory_new(stacks->stack_room, sizeof(*stacks->stacks));
 	stacks->files = code_files_new(kernel);
+	stacks->sites = site_store_new(kernel);
 	return stacks;
 }
 
@@ -50,6 +53,7 @@ void stacks_free(struct stacks *stacks)
 	if (!stacks)
 		return;
 	code_files_free(stacks->files);
+	site_store_free(stacks->sites);
 	for (size_t i = 0; i < stacks->stack_room; i++)
 		free(stacks->stacks[i].frames);
 	free(stacks->stacks);
@@ -89,6 +93,7 @@ void stacks_tick(struct stacks *stacks)
 	cleanup_free struct mt_execs *execs = memory_new(1, sizeof(*execs));
 	const struct kernel *kernel = stacks->kernel;
 
+	site_store_sweep(stacks->sites);
 	for (uint32_t slot = 1; slot < kernel_used_slots(kernel); slot++) {
 		const struct mt_space *space = &kernel->spaces[slot];
 		struct known *known = &stacks->known[slot];
@@ -161,6 +166,9 @@ static void name_frame(struct stacks *stacks, struct frame_key *key, uint64_t de
 	frame_record(capture, code, path, key->frame & 0xffffffffffff, key->innermost,
 		     deadline_ns);
 	key->count = (uint32_t)capture->n_frames - key->first;
+	for (uint32_t i = 0; i + 1 < key->count; i++)
+		capture->frames[key->first + i]->has_inlined =
+			capture->frames[key->first + i]->inlined = 1;
 }
 
 /* In the order of files: the lines of one at a time are in memory. */
@@ -208,9 +216,12 @@ static void record_stack(Mt__Capture *capture, const struct stack *stack,
 
 void stacks_record(struct stacks *stacks, Mt__Capture *capture)
 {
+	cleanup_free struct frame_key *keys = NULL;
 	size_t count;
-	cleanup_free struct frame_key *keys = list_frames(stacks, &count);
 
+	site_store_read(stacks->sites);
+	kernel_poll(stacks->kernel); /* the stacks that they name */
+	keys = list_frames(stacks, &count);
 	name_frames(stacks, keys, count, capture);
 	capture->stacks = memory_new(stacks->stack_room, sizeof(*capture->stacks));
 	for (size_t i = 0; i < stacks->stack_room; i++)
@@ -219,35 +230,7 @@ void stacks_record(struct stacks *stacks, Mt__Capture *capture)
 		mt__stack__free_unpacked(capture->stacks[--capture->n_stacks], NULL);
 }
 
-static Mt__Site *record_site(const struct mt_site_key *key, const struct mt_site *site,
-			     uint32_t page_bytes)
+void stacks_record_sites(const struct stacks *stacks, uint32_t serial, Mt__Process *process)
 {
-	Mt__Site *made = memory_new(1, sizeof(*made));
-
-	mt__site__init(made);
-	made->stack = key->stack;
-	made->touched_bytes = site->touched_pages * page_bytes;
-	made->resident_bytes = site->resident_pages * page_bytes;
-	made->n_released_bytes = MT_OPERATIONS;
-	made->released_bytes = memory_new(MT_OPERATIONS, sizeof(*made->released_bytes));
-	for (size_t i = 0; i < MT_OPERATIONS; i++)
-		made->released_bytes[i] = site->released_pages[i] * page_bytes;
-	return made;
-}
-
-void stacks_record_sites(struct stacks *stacks, uint32_t serial, Mt__Process *process)
-{
-	int fd = bpf_map__fd(stacks->kernel->skeleton->maps.sites);
-	struct mt_site_key key, *before = NULL;
-	struct mt_site site;
-
-	while (!bpf_map_get_next_key(fd, before, &key)) {
-		before = &key;
-		if (key.serial != serial || bpf_map_lookup_elem(fd, &key, &site))
-			continue;
-		process->sites = memory_grow(process->sites, process->n_sites,
-					     sizeof(*process->sites));
-		process->sites[process->n_sites++] =
-			record_site(&key, &site, stacks->kernel->page_bytes);
-	}
+	site_store_record(stacks->sites, serial, process);
 }

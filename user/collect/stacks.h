@@ -28,6 +28,6 @@ void stacks_tick(struct stacks *stacks);
 void stacks_record(struct stacks *stacks, Mt__Capture *capture);
 
 /* The sites of one address space. */
-void stacks_record_sites(struct stacks *stacks, uint32_t serial, Mt__Process *process);
+void stacks_record_sites(const struct stacks *stacks, uint32_t serial, Mt__Process *process);
 
 #endif

@@ -36,6 +36,7 @@ static void read_frame(struct frame_model *frame, const Mt__Frame *from)
 		.line = from->has_line ? from->line : 0,
 		.address = from->address,
 		.offset = from->offset,
+		.inlined = from->has_inlined && from->inlined,
 	};
 }
 

@@ -19,6 +19,7 @@ struct frame_model {
 	char *file;
 	uint32_t line; /* 0: not known */
 	uint64_t address, offset;
+	bool inlined; /* into the next one of the stack */
 };
 
 struct stack_model {

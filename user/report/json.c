@@ -142,12 +142,16 @@ static json_t *names(const struct process_model *from)
 static json_t *frame(const struct frame_model *from)
 {
 	char address[24];
+	json_t *object;
 
 	snprintf(address, sizeof(address), "0x%" PRIx64, from->address);
-	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:s, s:o}", "function",
+	object = json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:s, s:o}", "function",
 			 from->function ?: "", "kind", from->kind, "module", from->module ?: "",
 			 "file", from->file ?: "", "line", number(from->line), "address", address,
 			 "build_id", from->build_id ?: "", "offset", number(from->offset));
+	if (from->inlined)
+		json_object_set_new(object, "inlined", json_true());
+	return object;
 }
 
 static json_t *site(const struct site_model *from)

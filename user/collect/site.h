@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What have stacks touched and given back?  Taken out of the kernel side when a process ends. */
+#ifndef MEMTRACE_COLLECT_SITE_H
+#define MEMTRACE_COLLECT_SITE_H
+
+#include "user/collect/kernel.h"
+#include "user/snapshot/file.h"
+
+struct site_store;
+
+struct site_store *site_store_new(struct kernel *kernel);
+void site_store_free(struct site_store *sites);
+
+/* Makes room in the kernel side: what it holds of address spaces that are gone is kept here. */
+void site_store_sweep(struct site_store *sites);
+
+/* Reads all, for the calls of the next one. */
+void site_store_read(struct site_store *sites);
+
+/* Those of one address space. */
+void site_store_record(const struct site_store *sites, uint32_t serial, Mt__Process *process);
+
+#endif
