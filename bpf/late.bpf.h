@@ -58,7 +58,7 @@ static __always_inline void begin_anew(struct mt_mark *mark, __u32 member)
  * It is over, and no event said what it replaced: a page of its own, if nothing came; a file's, if
  * one of those went; zeroes.
  */
-static __noinline int settle_late(struct task_struct *task, __u32 slot)
+static __noinline KEEPS_RESULT int settle_late(struct task_struct *task, __u32 slot)
 {
 	struct mt_lane *lane = lane_by(this_cpu(), slot);
 	struct mt_mark *mark;

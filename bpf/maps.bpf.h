@@ -281,6 +281,12 @@ static __always_inline void lost(enum mt_loss cause)
 /* Keeps the check of an index and its use in one register, where the verifier sees both. */
 #define settle(index) asm volatile("" : "+r"(index))
 
+/*
+ * Of a function that stays static, but whose result nobody looks at: else the compiler leaves out
+ * what it returns, and the verifier of 6.1 may find the address of a local variable there.
+ */
+#define KEEPS_RESULT __attribute__((used))
+
 /* Leaves the program right here.  What comes at its end costs a line of cache more, and nearly
  * all events of a machine are of processes that nobody follows. */
 #define leave_unless(number) \
