@@ -25,7 +25,7 @@ KVM_SECONDS = 10  # for a kernel to boot until it misses its disk, where KVM wor
 EMULATED, ACCELERATED = ("-accel", "tcg,thread=single"), ("-accel", "kvm")
 MACHINES = {
     "amd64": ("qemu-system-x86_64", "-machine", "q35"),
-    "arm64": ("qemu-system-aarch64", "-machine", "virt", "-cpu", "cortex-a57"),
+    "arm64": ("qemu-system-aarch64", "-machine", "virt", "-cpu", "max,pauth-impdef=on"),
 }
 # An emulated CPU stands still while the machine is busy: that is no fault of the kernel's.
 STANDS_STILL = "rcupdate.rcu_cpu_stall_suppress=1 nowatchdog"
