@@ -338,6 +338,8 @@ enum mt_event_kind {
 	MT_EVENT_SHARES, /* a process lives in another's address space, to stay there */
 	MT_EVENT_STACK,	 /* struct mt_event_stack */
 	MT_EVENT_CODE,	 /* struct mt_event_code */
+	MT_EVENT_PYTHON, /* struct mt_event_python */
+	MT_EVENT_LINES,	 /* struct mt_event_lines */
 };
 
 struct mt_event {
@@ -398,7 +400,7 @@ struct mt_config {
 	__u32 follow_all;
 	__u32 follow_children;
 	__u32 calls;
-	__u32 stacks;
+	__u32 stacks; /* enum mt_stacks */
 	__u32 own_pid; /* memtrace itself is never followed, ... */
 	__u32 timer_pid; /* ... nor its other process, 0: none */
 	__u32 cgroup_v1; /* the cgroup that counts is of a v1 hierarchy, the memory controller's */

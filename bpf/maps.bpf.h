@@ -220,6 +220,23 @@ struct {
 	__type(value, struct mt_walk);
 } walks SEC(".maps");
 
+/* By number of a file: how to read the frames of the Python in it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct mt_python);
+} pythons SEC(".maps");
+
+/* Numbers of Python's code objects.  What they are called is user space's. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct mt_python_key);
+	__type(value, __u64); /* what tells its line table apart is above the number */
+} codes SEC(".maps");
+
 /* Births, execs and deaths of processes, stacks that are new; never faults. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -243,6 +260,7 @@ __u32 mapping_count = 0; /* entries of the mappings above */
 __u32 next_serial = 0;
 __u32 next_stack = 1; /* 0 means "not known" */
 __u32 next_file = 1;  /* 0 is MT_VDSO */
+__u32 next_python = 1; /* 0: not known */
 __u64 losses[MT_LOSSES] = {};
 
 /* The pid namespace whose pids are reported, memtrace's own: its inode, and its depth. */

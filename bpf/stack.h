@@ -79,6 +79,13 @@ struct mt_moved {
 };
 _Static_assert(sizeof(struct mt_moved) == 32 * MT_EXECS, "mt_moved");
 
+/* mt_config.stacks */
+enum mt_stacks {
+	MT_STACKS_NONE,
+	MT_STACKS_NATIVE,
+	MT_STACKS_PYTHON, /* native ones too */
+};
+
 enum mt_stack_end {
 	MT_STACK_WHOLE,	    /* down to where nobody called */
 	MT_STACK_LONG,	    /* more than MT_FRAMES */
@@ -87,6 +94,7 @@ enum mt_stack_end {
 	MT_STACK_UNKNOWN,   /* described by what no row can hold */
 	MT_STACK_UNREAD,    /* memory that is not there */
 	MT_STACK_BACKWARDS, /* a caller below its callee */
+	MT_STACK_PYTHON,    /* callers in Python that could not be read */
 };
 
 /* Of a space; what has no stack is not counted here. */
@@ -132,9 +140,78 @@ struct mt_event_code {
 	__u64 start, end;      /* where that process has it */
 };
 _Static_assert(sizeof(struct mt_event_code) == sizeof(struct mt_event) + 16, "mt_event_code");
+/* ---- Python ---- */
+
+/* In the place of a file: a frame of Python is the number of its code, and below that
+ * MT_PYTHON_ENTRY and the instruction, counted from 1; 0: it has not begun. */
+#define MT_PYTHON 0xfffe
+#define MT_PYTHON_CODE_SHIFT 24
+#define MT_PYTHON_ENTRY (1 << 23)     /* the evaluation loop was entered for it */
+#define MT_PYTHON_NATIVE_FRAMES 96    /* of MT_FRAMES, so that Python's find room */
+#define MT_PYTHON_CODES (1 << 16)
+#define MT_PYTHON_LINES 1024	      /* bytes of a line table sent at once, ... */
+#define MT_PYTHON_PIECES 64	      /* ... so many times */
+#define MT_PYTHON_NO_OFFSET 0xffff
+
+/* Where an interpreter keeps what: addresses in its file, and offsets in its structures. */
+struct mt_python {
+	__u64 code_type;  /* of code objects */
+	__u64 thread_key; /* which key leads to the state of a thread */
+	__u16 minor;	  /* of its version, 0: not an interpreter */
+	__u16 frame, current; /* the frame is in the state, or in what is in the state */
+	__u16 frame_bytes, code, previous, instruction, owner, entry;
+	__u16 file_name, name, first_line, lines, instructions; /* of a code object */
+	__u16 text; /* bytes before an ASCII text */
+	__u16 unused;
+};
+_Static_assert(sizeof(struct mt_python) == 48, "mt_python");
+
+struct mt_python_key {
+	__u64 code;
+	__u64 identity; /* another object may come to lie there */
+	__u32 serial;
+	__u32 unused;
+};
+_Static_assert(sizeof(struct mt_python_key) == 24, "mt_python_key");
+
+struct mt_python_text {
+	__u32 count; /* characters */
+	__u16 state; /* bits of struct PyASCIIObject */
+	__u8 bytes[506];
+};
+_Static_assert(sizeof(struct mt_python_text) == 512, "mt_python_text");
+
+/* A code object that was not seen before; pieces of its line table follow. */
+struct mt_event_python {
+	struct mt_event event; /* value: its number */
+	__u32 first_line;
+	__u16 minor;
+	__u16 unused;
+	struct mt_python_text file, name;
+};
+_Static_assert(sizeof(struct mt_event_python) == sizeof(struct mt_event) + 8 + 2 * 512,
+	       "mt_event_python");
+
+struct mt_event_lines {
+	struct mt_event event; /* value: number of the code */
+	__u32 offset, count;
+	__u8 bytes[MT_PYTHON_LINES];
+};
+_Static_assert(sizeof(struct mt_event_lines) == sizeof(struct mt_event) + 8 + MT_PYTHON_LINES,
+	       "mt_event_lines");
 
 /* Memory of a walk, one for each CPU. */
 #define MT_WINDOW 2048
+
+struct mt_python_walk {
+	struct mt_python layout;
+	__u64 bias; /* of the interpreter */
+	__u64 at;   /* the frame, 0: no more */
+	__u32 serial;
+	__u32 interpreter; /* number of its file, 0: none is on the stack */
+	__u8 frame[128], code[256];
+};
+_Static_assert(sizeof(struct mt_python_walk) == 72 + 128 + 256, "mt_python_walk");
 
 struct mt_walk {
 	__u64 ip, sp, bp, bx;
@@ -147,7 +224,9 @@ struct mt_walk {
 	__u64 window_bytes;
 	__u64 frame[MT_FRAMES];
 	__u8 bytes[MT_WINDOW];
+	struct mt_python_walk python;
 };
-_Static_assert(sizeof(struct mt_walk) == 104 + 8 * MT_FRAMES + MT_WINDOW, "mt_walk");
+_Static_assert(sizeof(struct mt_walk) ==
+	       104 + 8 * MT_FRAMES + MT_WINDOW + sizeof(struct mt_python_walk), "mt_walk");
 
 #endif

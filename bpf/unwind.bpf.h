@@ -114,6 +114,16 @@ static __always_inline __u64 shift_of(__u32 number, __u64 offset)
 	return shift;
 }
 
+static __always_inline void note_interpreter(struct mt_walk *walk)
+{
+	const struct mt_python *python = bpf_map_lookup_elem(&pythons, &walk->file);
+
+	if (!python || !python->minor)
+		return;
+	walk->python.interpreter = walk->file;
+	walk->python.bias = walk->bias;
+}
+
 #define EXEC_START(i) (all->at[(i) & (MT_EXECS - 1)].start)
 
 static __always_inline bool find_file(struct mt_walk *walk, __u64 address)
@@ -131,6 +141,8 @@ static __always_inline bool find_file(struct mt_walk *walk, __u64 address)
 	walk->stop = all->at[low].end;
 	walk->file = all->at[low].file;
 	walk->bias = walk->start - all->at[low].offset - shift_of(walk->file, all->at[low].offset);
+	if (config.stacks == MT_STACKS_PYTHON)
+		note_interpreter(walk);
 	return true;
 }
 
@@ -245,6 +257,8 @@ static long take_step(__u32 number, struct step *step)
 	return leave_frame(walk, file, row);
 }
 
+#include "bpf/python.bpf.h"
+
 /* ---- the whole ---- */
 
 static __always_inline __u32 known_number(__u64 hash)
@@ -309,7 +323,10 @@ static __noinline __u32 walk_from(__u32 slot, struct pt_regs *regs)
 	walk->hash = walk->count = walk->start = walk->stop = walk->window_bytes = 0;
 	walk->exact = 1;
 	walk->end = MT_STACK_LONG;
-	bpf_loop(MT_FRAMES, take_step, &step, 0);
+	if (config.stacks == MT_STACKS_PYTHON)
+		walk_with_python(walk, &step);
+	else
+		bpf_loop(MT_FRAMES, take_step, &step, 0);
 	number = number_of(walk);
 	if (!number)
 		lost(MT_LOSS_STACKS);

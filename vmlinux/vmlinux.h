@@ -226,6 +226,12 @@ struct thread_info {
 #endif
 };
 
+#if defined(__TARGET_ARCH_x86)
+struct thread_struct {
+	unsigned long fsbase;
+};
+#endif
+
 struct task_struct {
 	struct thread_info thread_info;
 	void *stack;
@@ -245,6 +251,9 @@ struct task_struct {
 	struct css_set *cgroups;
 	struct fs_struct *fs;
 	struct mm_struct *active_mm;
+#if defined(__TARGET_ARCH_x86)
+	struct thread_struct thread;
+#endif
 };
 
 struct linux_binprm {

@@ -116,10 +116,15 @@ static struct error *set_calls(struct options *options, const char *text)
 
 static struct error *set_stacks(struct options *options, const char *text)
 {
-	if (strcmp(text, "none") && strcmp(text, "native"))
-		return usage("--stacks is none or native in this version, not '%s'", text);
-	options->stacks = !strcmp(text, "native");
-	return NULL;
+	static const char *const kinds[] = { [STACKS_NONE] = "none", [STACKS_NATIVE] = "native",
+					     [STACKS_PYTHON] = "python" };
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		options->stacks = (enum stacks_kind)i;
+		if (!strcmp(text, kinds[i]))
+			return NULL;
+	}
+	return usage("--stacks is none, native or python in this version, not '%s'", text);
 }
 
 static struct error *set_all(struct options *options, const char *text)
@@ -204,7 +209,7 @@ static const struct option_row rows[] = {
 	{ "calls", 0, "on|off", CAPTURE, set_calls,
 	  "follow each memory call: failed ones, sizes asked, time inside; costs every system "
 	  "call of the machine about 0.1 us (default: on, with -a and --cgroup off)" },
-	{ "stacks", 0, "none|native", CAPTURE, set_stacks,
+	{ "stacks", 0, "none|native|python", CAPTURE, set_stacks,
 	  "the code that touched each page, by its calls (default: none)" },
 	{ "format", 'f', "FORMAT", REPORT, set_format,
 	  "text (default), json, openmetrics, folded or pprof" },

@@ -5,6 +5,7 @@
 #define MEMTRACE_CLI_OPTIONS_H
 
 #include "user/base/error.h"
+#include "user/collect/collector.h"
 #include "user/report/report.h"
 
 #include <stdbool.h>
@@ -28,7 +29,7 @@ struct options {
 	const char *cgroup;
 	bool children;
 	int calls; /* 1 on, 0 off, -1 as the mode has it */
-	bool stacks;
+	enum stacks_kind stacks;
 	double duration; /* seconds, 0: until something ends it */
 	double interval; /* seconds, 0: none */
 	const struct report_format *format;

@@ -189,6 +189,9 @@ static void fill_notes(struct collector *collector, Mt__Capture *capture)
 		add_note(capture, "This kernel has no event of an address space's end: a process "
 				  "that ended is taken to have left no page tables when its last "
 				  "page went.");
+	if (collector->stacks && stacks_unknown_python(collector->stacks))
+		add_note(capture, "Python of a version that is not known, or built in a way that "
+				  "is not: its stacks have native frames only.");
 	note_unseen(collector, capture);
 }
 

@@ -36,6 +36,7 @@ struct code_file {
 
 struct code_files {
 	struct kernel *kernel;
+	struct python *python; /* NULL: not asked for */
 	struct code_file files[MT_FILES]; /* by number */
 };
 
@@ -131,6 +132,8 @@ static void keep_file(struct code_files *all, uint32_t number, uint32_t pid, int
 	if (!file->code)
 		return;
 	file->path = memory_copy(path, bytes);
+	if (all->python)
+		python_see_file(all->python, number, descriptor, file->path);
 	find_debug(file, pid);
 	give_file(all, number, file->code);
 }
@@ -318,11 +321,12 @@ static void add_vdso(struct code_files *all)
 	give_file(all, MT_VDSO, file->code);
 }
 
-struct code_files *code_files_new(struct kernel *kernel)
+struct code_files *code_files_new(struct kernel *kernel, struct python *python)
 {
 	struct code_files *all = memory_new(1, sizeof(*all));
 
 	all->kernel = kernel;
+	all->python = python;
 	add_vdso(all);
 	return all;
 }

@@ -8,11 +8,12 @@
 
 #include "bpf/stack.h"
 #include "user/collect/kernel.h"
+#include "user/collect/python.h"
 #include "user/symbol/code.h"
 
 struct code_files;
 
-struct code_files *code_files_new(struct kernel *kernel);
+struct code_files *code_files_new(struct kernel *kernel, struct python *python);
 void code_files_free(struct code_files *all);
 
 /* A file that the kernel side has seen in a process for the first time. */

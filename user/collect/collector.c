@@ -70,7 +70,7 @@ static void take_event(void *context, const struct mt_event *event, size_t bytes
 {
 	struct collector *collector = context;
 
-	if (event->kind != MT_EVENT_STACK && event->kind != MT_EVENT_CODE)
+	if (event->kind < MT_EVENT_STACK)
 		roster_event(&collector->processes, event, bytes);
 	else if (collector->stacks)
 		stacks_add(collector->stacks, event, bytes);

@@ -13,6 +13,13 @@
 
 struct collector;
 
+/* As enum mt_stacks has them. */
+enum stacks_kind {
+	STACKS_NONE,
+	STACKS_NATIVE,
+	STACKS_PYTHON, /* native ones too */
+};
+
 struct collector_options {
 	const pid_t *pids; /* attach to these ... */
 	size_t pid_count;
@@ -21,7 +28,7 @@ struct collector_options {
 	const char *cgroup;   /* ... or what is in this cgroup */
 	bool children;
 	bool calls;
-	bool stacks;
+	enum stacks_kind stacks;
 	bool keep_intervals; /* for the capture; else it has but the last one */
 	void (*say)(const char *text); /* takes what libbpf has to say, NULL: nobody */
 };

@@ -56,6 +56,7 @@ static struct error *count_cpus(struct kernel *kernel)
 
 static void set_sizes(struct kernel *kernel, const struct sizes *sizes)
 {
+	bool with_python = kernel->stacks == MT_STACKS_PYTHON;
 	struct memtrace_bpf *skeleton = kernel->skeleton;
 	const struct {
 		struct bpf_map *map;
@@ -78,6 +79,8 @@ static void set_sizes(struct kernel *kernel, const struct sizes *sizes)
 		{ skeleton->maps.stacks, kernel->stacks ? MT_STACKS : 1 },
 		{ skeleton->maps.sites, kernel->stacks ? MT_SITES : 1 },
 		{ skeleton->maps.shadow, kernel->stacks ? MT_SHADOWS : 1 },
+		{ skeleton->maps.pythons, with_python ? MT_FILES : 1 },
+		{ skeleton->maps.codes, with_python ? MT_PYTHON_CODES : 1 },
 	};
 
 	for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++)
@@ -94,7 +97,7 @@ static struct error *choose_sizes(struct kernel *kernel, const struct kernel_opt
 	kernel->book_count = sizes.books;
 	kernel->blocks = sizes.blocks;
 	kernel->calls = options->calls;
-	kernel->stacks = options->stacks && !kernel->old;
+	kernel->stacks = kernel->old ? MT_STACKS_NONE : options->stacks;
 	kernel->page_bytes = sysconf(_SC_PAGESIZE);
 	if (kernel->stacks && sizes.ring_bytes == MT_RING)
 		sizes.ring_bytes = MT_RING_STACKS;

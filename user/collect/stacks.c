@@ -7,6 +7,7 @@
 #include "user/base/cleanup.h"
 #include "user/base/memory.h"
 #include "user/collect/code.h"
+#include "user/collect/python.h"
 #include "user/collect/site.h"
 #include "user/symbol/frame.h"
 
@@ -33,6 +34,7 @@ struct stacks {
 	size_t stack_room;
 	struct known *known; /* by slot */
 	struct site_store *sites;
+	struct python *python; /* NULL: not asked for */
 };
 
 struct stacks *stacks_new(struct kernel *kernel)
@@ -43,7 +45,9 @@ struct stacks *stacks_new(struct kernel *kernel)
 	stacks->known = memory_new(kernel->slots, sizeof(*stacks->known));
 	stacks->stack_room = MT_STACKS;
 	stacks->stacks = memory_new(stacks->stack_room, sizeof(*stacks->stacks));
-	stacks->files = code_files_new(kernel);
+	if (kernel->stacks == MT_STACKS_PYTHON)
+		stacks->python = python_new(kernel);
+	stacks->files = code_files_new(kernel, stacks->python);
 	stacks->sites = site_store_new(kernel);
 	return stacks;
 }
@@ -58,6 +62,7 @@ void stacks_free(struct stacks *stacks)
 		free(stacks->stacks[i].frames);
 	free(stacks->stacks);
 	free(stacks->known);
+	python_free(stacks->python);
 	free(stacks);
 }
 
@@ -69,6 +74,8 @@ void stacks_add(struct stacks *stacks, const struct mt_event *event, size_t byte
 
 	if (event->kind == MT_EVENT_CODE && bytes >= sizeof(struct mt_event_code))
 		code_add(stacks->files, (const struct mt_event_code *)event);
+	if (stacks->python)
+		python_add(stacks->python, event, bytes);
 	if (event->kind != MT_EVENT_STACK || bytes < sizeof(*from) ||
 	    number >= stacks->stack_room || from->count > MT_FRAMES)
 		return;
@@ -77,6 +84,9 @@ void stacks_add(struct stacks *stacks, const struct mt_event *event, size_t byte
 	stack->count = from->count;
 	stack->end = from->end;
 	stack->frames = memory_copy(from->frame, from->count * sizeof(from->frame[0]));
+	if (stacks->python)
+		stack->count = python_merge(stacks->python, stack->frames, stack->count,
+					    stack->end == MT_STACK_WHOLE);
 }
 
 static uint32_t missed(const struct stacks *stacks, uint32_t slot, struct mt_execs *execs)
@@ -163,8 +173,11 @@ static void name_frame(struct stacks *stacks, struct frame_key *key, uint64_t de
 	struct code *code = code_file(stacks->files, key->frame >> 48, &path);
 
 	key->first = (uint32_t)capture->n_frames;
-	frame_record(capture, code, path, key->frame & 0xffffffffffff, key->innermost,
-		     deadline_ns);
+	if (key->frame >> 48 == MT_PYTHON)
+		python_record(stacks->python, key->frame, capture);
+	else
+		frame_record(capture, code, path, key->frame & 0xffffffffffff, key->innermost,
+			     deadline_ns);
 	key->count = (uint32_t)capture->n_frames - key->first;
 	for (uint32_t i = 0; i + 1 < key->count; i++)
 		capture->frames[key->first + i]->has_inlined =
@@ -233,4 +246,9 @@ void stacks_record(struct stacks *stacks, Mt__Capture *capture)
 void stacks_record_sites(const struct stacks *stacks, uint32_t serial, Mt__Process *process)
 {
 	site_store_record(stacks->sites, serial, process);
+}
+
+uint32_t stacks_unknown_python(const struct stacks *stacks)
+{
+	return stacks->python ? python_unknown(stacks->python) : 0;
 }

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Which functions of Python is a task within?  CPython's own frames, read from the memory of the
+ * thread as user/symbol/python.c says that they lie there.  Included by unwind.bpf.h.
+ */
+#ifndef MEMTRACE_PYTHON_BPF_H
+#define MEMTRACE_PYTHON_BPF_H
+
+#define PYTHON_ON_C_STACK 3 /* owner of a frame that stands for an entry, from 3.12 on */
+#define PYTHON_SKIPPED 64   /* frames of that kind in a walk */
+#define CODE_BYTES 144	    /* up to the last field that is looked at */
+#define TEXT_BYTES 504
+
+#define ASCII 0x40 /* of the state of a text; characters of 1, 2 or 4 bytes */
+#define CHARACTER_BYTES(state) (((state) >> 2) & 7)
+
+/* In glibc for x86-64: from a thread's base to the data of its first keys. */
+#define SPECIFIC_DATA 0x310
+#define SPECIFIC_BYTES 16
+#define SPECIFIC_VALUE 8
+#define SPECIFIC_KEYS 32
+
+/* Its size tells where the last fields are: length and state of struct PyASCIIObject. */
+struct python_text {
+	__u64 references, type, count, hash;
+	__u32 state;
+};
+
+static __always_inline __u64 word_at(const __u8 *bytes, __u32 offset)
+{
+	return *(__u64 *)&bytes[offset & 0x78];
+}
+
+static __always_inline bool read_pointer(__u64 address, __u64 *out)
+{
+	return !bpf_probe_read_user(out, sizeof(*out), (void *)address);
+}
+
+/* ---- what a code object is called ---- */
+
+static __always_inline void read_text(struct mt_python_text *text, const struct mt_python *layout,
+				      __u64 field)
+{
+	struct python_text head;
+	__u64 at = 0, bytes;
+
+	text->count = text->state = 0;
+	if (!read_pointer(field, &at) || bpf_probe_read_user(&head, sizeof(head), (void *)at))
+		return;
+	bytes = head.count * CHARACTER_BYTES(head.state);
+	if (bytes > TEXT_BYTES)
+		bytes = TEXT_BYTES;
+	at += layout->text;
+	if (!(head.state & ASCII)) /* its length and address in UTF-8 come first */
+		at += layout->minor >= 12 ? 16 : 24;
+	if (bpf_probe_read_user(text->bytes, bytes, (void *)at))
+		return;
+	text->count = head.count < TEXT_BYTES ? head.count : TEXT_BYTES;
+	text->state = head.state;
+}
+
+struct pieces {
+	__u64 at;
+	__u32 bytes, number;
+};
+
+static long send_piece(__u32 index, struct pieces *pieces)
+{
+	__u32 offset = index * MT_PYTHON_LINES, count = pieces->bytes - offset;
+	struct mt_event_lines *event;
+
+	if (offset >= pieces->bytes)
+		return 1;
+	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+	if (!event) {
+		lost(MT_LOSS_EVENTS);
+		return 1;
+	}
+	if (count > MT_PYTHON_LINES)
+		count = MT_PYTHON_LINES;
+	event->event.kind = MT_EVENT_LINES;
+	event->event.value = pieces->number;
+	event->offset = offset;
+	event->count = count;
+	if (bpf_probe_read_user(event->bytes, count, (void *)(pieces->at + offset)))
+		event->count = 0;
+	bpf_ringbuf_submit(event, 0);
+	return 0;
+}
+
+/* The bytes of a table: an object of their own, with their count, and a hash before them. */
+static __always_inline void send_lines(const struct mt_python *layout, __u64 code, __u32 number)
+{
+	struct pieces pieces = { .number = number };
+	__u64 head[3];
+
+	if (!read_pointer(code + layout->lines, &pieces.at) ||
+	    bpf_probe_read_user(head, sizeof(head), (void *)pieces.at))
+		return;
+	pieces.at += sizeof(head) + 8;
+	pieces.bytes = head[2] < MT_PYTHON_LINES * MT_PYTHON_PIECES ?
+			       head[2] : MT_PYTHON_LINES * MT_PYTHON_PIECES;
+	bpf_loop(MT_PYTHON_PIECES, send_piece, &pieces, 0);
+}
+
+/* Not 0; the beginning of a line table and how long it is. */
+static __noinline __u32 table_identity(const struct mt_python *layout, __u64 code)
+{
+	__u64 at = 0, head[3] = {}, beginning[8] = {}, hash, bytes;
+
+	if (!read_pointer(code + layout->lines, &at) ||
+	    bpf_probe_read_user(head, sizeof(head), (void *)at))
+		return 1;
+	hash = bytes = head[2];
+	barrier_var(bytes); /* else one register is compared and another one is used */
+	if (bytes > sizeof(beginning))
+		bytes = sizeof(beginning);
+	barrier_var(bytes);
+	bpf_probe_read_user(beginning, bytes, (void *)(at + sizeof(head) + 8));
+	for (int i = 0; i < 8; i++)
+		hash = (hash ^ beginning[i]) * 0x9e3779b97f4a7c15ULL;
+	return hash >> 32 | 1;
+}
+
+/* Of code that was made while it ran ("<string>") the next is likely to lie at the same place,
+ * with the same name: its line table tells it apart.  0: of a file. */
+static __always_inline __u32 text_identity(const struct mt_python_text *file,
+					   const struct mt_python *layout, __u64 code)
+{
+	return file->count && file->bytes[0] == '<' ? table_identity(layout, code) : 0;
+}
+
+static __always_inline __u32 send_code(const struct mt_python *layout,
+				       const struct mt_python_key *key)
+{
+	struct mt_event_python *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+	__u32 number = __sync_fetch_and_add(&next_python, 1);
+	__u64 value;
+
+	if (!event || number >= MT_PYTHON_CODES) {
+		lost(MT_LOSS_STACKS);
+		if (event)
+			bpf_ringbuf_discard(event, 0);
+		return 0;
+	}
+	event->event.kind = MT_EVENT_PYTHON;
+	event->event.value = number;
+	event->first_line = 0;
+	event->minor = layout->minor;
+	bpf_probe_read_user(&event->first_line, 4, (void *)(key->code + layout->first_line));
+	read_text(&event->file, layout, key->code + layout->file_name);
+	read_text(&event->name, layout, key->code + layout->name);
+	value = number | (__u64)text_identity(&event->file, layout, key->code) << 32;
+	bpf_ringbuf_submit(event, 0);
+	send_lines(layout, key->code, number);
+	if (bpf_map_update_elem(&codes, key, &value, BPF_ANY))
+		lost(MT_LOSS_STACKS);
+	return number;
+}
+
+/* A number for a code object, 0: no room. */
+static __noinline __u32 number_code(struct mt_walk *walk, struct mt_python_key *key)
+{
+	const struct mt_python *layout = &walk->python.layout;
+	__u64 *known = bpf_map_lookup_elem(&codes, key), value = known ? *known : 0;
+
+	if (value && (!(value >> 32) || value >> 32 == table_identity(layout, key->code)))
+		return value;
+	return send_code(layout, key);
+}
+
+/* ---- frames ---- */
+
+static __always_inline long stop_python(struct mt_walk *walk, __u32 why)
+{
+	if (walk->end == MT_STACK_WHOLE)
+		walk->end = why;
+	return 1;
+}
+
+/* The instruction, in units of 2 bytes from 1 on. */
+static __always_inline __u32 instruction_of(const struct mt_python_walk *python, __u64 code)
+{
+	const struct mt_python *layout = &python->layout;
+	__u64 word = word_at(python->frame, layout->instruction);
+	__s64 units;
+
+	if (layout->minor >= 11)
+		units = (__s64)(word - code - layout->instructions) >> 1;
+	else if (layout->minor == 10)
+		units = (__s32)word;
+	else
+		units = (__s32)word >> 1;
+	return units < 0 || units >= MT_PYTHON_ENTRY - 1 ? 0 : units + 1;
+}
+
+/* The evaluation loop was entered for the frame that was pushed last. */
+static __always_inline void mark_entry(struct mt_walk *walk)
+{
+	__u64 *last = &walk->frame[(walk->count - 1) & (MT_FRAMES - 1)];
+
+	if (*last >> 48 != MT_PYTHON || *last & MT_PYTHON_ENTRY)
+		return;
+	*last |= MT_PYTHON_ENTRY;
+	walk->hash++;
+}
+
+static __always_inline bool is_code(struct mt_python_walk *python, __u64 code)
+{
+	return !bpf_probe_read_user(python->code, CODE_BYTES, (void *)code) &&
+	       word_at(python->code, 8) == python->layout.code_type + python->bias;
+}
+
+/* What does not change while a code object lives: its size and what it refers to. */
+static __always_inline __u64 code_identity(const struct mt_python_walk *python)
+{
+	const struct mt_python *layout = &python->layout;
+	const __u8 *code = python->code;
+	__u64 hash = *(__u32 *)&code[layout->first_line & 0x7c];
+
+	for (__u32 at = 16; at < 40; at += 8)
+		hash = hash * 31 + word_at(code, at);
+	hash = hash * 31 + word_at(code, layout->file_name);
+	hash = hash * 31 + *(__u64 *)&code[layout->name & 0xf8];
+	return hash * 31 + *(__u64 *)&code[layout->lines & 0xf8];
+}
+
+static long take_python_frame(__u32 index, struct step *step)
+{
+	struct mt_walk *walk = step->walk;
+	struct mt_python_walk *python = &walk->python;
+	const struct mt_python *layout = &python->layout;
+	struct mt_python_key key = { .serial = python->serial };
+	__u64 number;
+
+	if (!python->at)
+		return 1;
+	if (walk->count >= MT_FRAMES)
+		return stop_python(walk, MT_STACK_LONG);
+	if (bpf_probe_read_user(python->frame, layout->frame_bytes & 127, (void *)python->at))
+		return stop_python(walk, MT_STACK_PYTHON);
+	python->at = word_at(python->frame, layout->previous);
+	if (layout->minor >= 12 &&
+	    python->frame[layout->owner & 127] == PYTHON_ON_C_STACK) {
+		mark_entry(walk);
+		return 0;
+	}
+	key.code = word_at(python->frame, layout->code);
+	if (!is_code(python, key.code))
+		return stop_python(walk, MT_STACK_PYTHON);
+	key.identity = code_identity(python);
+	number = number_code(walk, &key);
+	push(walk, (__u64)MT_PYTHON << 48 | number << MT_PYTHON_CODE_SHIFT |
+			   instruction_of(python, key.code));
+	if (layout->minor <= 10 ||
+	    (layout->minor == 11 && python->frame[layout->entry & 127]))
+		mark_entry(walk);
+	return 0;
+}
+
+/* The state of this thread: what pthread_getspecific() would give it. */
+static __always_inline bool find_state(const struct mt_python_walk *python, __u64 *state)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u32 key[2];
+
+	if (bpf_probe_read_user(key, sizeof(key),
+				(void *)(python->layout.thread_key + python->bias)) ||
+	    key[0] != 1 || key[1] >= SPECIFIC_KEYS)
+		return false;
+	return read_pointer(task->thread.fsbase + SPECIFIC_DATA + key[1] * SPECIFIC_BYTES +
+				    SPECIFIC_VALUE,
+			    state) && *state;
+}
+
+static __always_inline bool find_frame(struct mt_python_walk *python)
+{
+	const struct mt_python *layout = &python->layout;
+	__u64 state = 0;
+
+	if (!find_state(python, &state) || !read_pointer(state + layout->frame, &python->at))
+		return false;
+	return layout->current == MT_PYTHON_NO_OFFSET ||
+	       read_pointer(python->at + layout->current, &python->at);
+}
+
+/* Native frames first; behind them, if any is of an interpreter, Python's. */
+static __always_inline void walk_with_python(struct mt_walk *walk, struct step *step)
+{
+	struct mt_python_walk *python = &walk->python;
+	const struct mt_space *space = space_at(walk->slot);
+	const struct mt_python *layout;
+
+	python->interpreter = 0;
+	bpf_loop(MT_PYTHON_NATIVE_FRAMES, take_step, step, 0);
+	if (!python->interpreter || !space)
+		return;
+	layout = bpf_map_lookup_elem(&pythons, &python->interpreter);
+	if (!layout)
+		return;
+	python->layout = *layout;
+	python->serial = space->serial;
+	if (find_frame(python))
+		bpf_loop(MT_FRAMES + PYTHON_SKIPPED, take_python_frame, step, 0);
+}
+
+#endif

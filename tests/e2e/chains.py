@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Which functions of Python touch memory, in every way that there is to be called?  Says of each
+number of pages who called, as Python itself has it; memtrace has to say the same."""
+import functools
+import json
+import mmap
+import sys
+import threading
+import time
+import zlib
+
+FILL = memoryview(bytes(4096 * 400))
+PRIVATE = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+CHAINS, AREAS = {}, []
+
+
+def note(pages):
+    chain, frame = [], sys._getframe(1)
+    while frame is not None:
+        code = frame.f_code
+        chain.append([getattr(code, "co_qualname", code.co_name), frame.f_lineno])
+        frame = frame.f_back
+    CHAINS[pages] = chain
+    return 4096 * pages
+
+
+def touch(pages):
+    area = mmap.mmap(-1, 4096 * pages, flags=PRIVATE)
+    area.madvise(mmap.MADV_NOHUGEPAGE)
+    area.write(FILL[:note(pages)])
+    AREAS.append(area)
+    return 1
+
+
+time.sleep(1)
+
+
+class Body:
+    touch(101)
+
+    def method(self):
+        return [touch(102)
+                for _ in range(1)]
+
+    @property
+    def property(self):
+        return (1 +
+                touch(103) +
+                2)
+
+    @staticmethod
+    def static(): return touch(104)
+
+    def __del__(self):
+        touch(105)
+
+
+def generator():
+    yield touch(106)
+    try:
+        raise ValueError
+    except ValueError:
+        touch(107)
+    finally:
+        touch(108)
+
+
+async def outer():
+    await inner()
+
+
+async def inner():
+    touch(109)
+    with open("/dev/null"):
+        touch(110)
+
+
+def recurse(depth):
+    if depth:
+        return recurse(depth - 1)
+    return touch(111)
+
+
+def compare():
+    sorted([1], key=lambda _: touch(112) and 1)
+
+
+def decorator(function):
+    def wrapper(*arguments):
+        for _ in range(3):
+            pass
+        result = function(*arguments)
+        return result
+    return wrapper
+
+
+@decorator
+def decorated():
+    touch(113)
+
+
+def größe():
+    touch(114)
+
+
+dictionary = (lambda: {key: touch(key)
+                       for key in (115,)})
+
+
+def unpack(packed):
+    """Without the lock: another thread runs Python at the same time."""
+    AREAS.append(zlib.decompress(packed))
+
+
+def spin(until):
+    while not until.is_set():
+        pass
+
+
+def without_lock():
+    until = threading.Event()
+    spinner = threading.Thread(target=spin, args=(until,))
+    worker = threading.Thread(target=unpack, args=(zlib.compress(bytes(32 << 20)),))
+    spinner.start()
+    worker.start()
+    worker.join()
+    until.set()
+    spinner.join()
+
+
+def drive():
+    body = Body()
+    body.method()
+    body.property
+    body.static()
+    del body
+    list(generator())
+    coroutine = outer()
+    try:
+        coroutine.send(None)
+    except StopIteration:
+        pass
+    recurse(20)
+    compare()
+    decorated()
+    größe()
+    dictionary()
+    functools.partial(touch, 116)()
+    functools.reduce(lambda *_: touch(117), [1, 2])
+    exec("def of_exec():\n\n  touch(118)\nof_exec()", {"touch": touch})
+    thread = threading.Thread(target=touch, args=(119,))
+    thread.start()
+    thread.join()
+    for pages in (120, 121):
+        if pages == 120:
+            touch(pages)
+        else:
+            touch(pages)
+
+
+drive()
+without_lock()
+exec("\n" * 3000 + "def many():\n" + "  x = [1, 2, 3]\n" * 900 + "  touch(122)\nmany()",
+     {"touch": touch})
+json.dump(CHAINS, sys.stdout)

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Are the frames of Python on a stack those that Python itself would tell of?"""
+import json
+import pathlib
+import shutil
+
+import pytest
+
+from program import memtrace
+
+CHAINS = pathlib.Path(__file__).with_name("chains.py")
+PAGE = 4096
+INTERPRETERS = ["/usr/bin/python3"]
+LOOP = "_PyEval_EvalFrameDefault"
+
+
+def run(tmp_path, *command, stacks="python"):
+    """What the command said, and its sites."""
+    report = tmp_path / "report.json"
+    done = memtrace("--stacks", stacks, "-f", "json", "-o", report, "--", *command)
+    assert done.status == 0, done.said
+    document = json.loads(report.read_text())
+    assert not any(document["capture"]["losses"].values()), document["capture"]["losses"]
+    return done.text, [site for process in document["processes"] for site in process["sites"]]
+
+
+def python_frames(site):
+    return [[frame["function"], frame["line"]] for frame in site["stack"]
+            if frame["kind"] == "python"]
+
+
+@pytest.fixture(scope="module", params=INTERPRETERS)
+def chains(request, tmp_path_factory):
+    said, sites = run(tmp_path_factory.mktemp("chains"), shutil.which(request.param), CHAINS)
+    return json.loads(said), sites
+
+
+def touched_by(sites, chain):
+    return sum(site["touched_bytes"] for site in sites if python_frames(site) == chain)
+
+
+def test_each_caller_is_the_one_that_python_tells_of(chains):
+    """All but what the call itself takes besides."""
+    expected, sites = chains
+    assert len(expected) == 22
+    touched = {pages: touched_by(sites, chain) // PAGE for pages, chain in expected.items()}
+    wrong = {pages: (touched[pages], chain) for pages, chain in expected.items()
+             if not int(pages) <= touched[pages] <= int(pages) + 2}
+    assert not wrong, json.dumps(wrong, indent=1)
+
+
+def test_no_caller_is_made_up(chains):
+    expected, sites = chains
+    callers = [chain[1:] for chain in expected.values()]
+    for site in sites:
+        frames = python_frames(site)
+        if frames and frames[0][0] == "touch":
+            assert frames[1:] in callers, frames
+
+
+def test_files_are_named(chains):
+    files = {frame["file"] for site in chains[1] for frame in site["stack"]
+             if frame["function"] == "recurse"}
+    assert files == {str(CHAINS)}
+
+
+def test_frames_of_the_loop_are_replaced(chains):
+    """None is left where Python's frames are known, and native callees stay in their places."""
+    sites = [site for site in chains[1] if not site["truncated"] and python_frames(site)]
+    left = [site["stack"] for site in sites
+            if any(frame["function"] == LOOP for frame in site["stack"])]
+    assert len(sites) > 30
+    assert len(left) <= len(sites) // 50, json.dumps(left[0], indent=1)
+
+
+def kinds_between(site, inner, outer):
+    names = [frame["function"] for frame in site["stack"]]
+    return [frame["kind"] for frame in site["stack"][names.index(inner) + 1:names.index(outer)]]
+
+
+@pytest.mark.parametrize("inner, outer, kinds", [
+    ("compare.<locals>.<lambda>", "compare", {"native"}),
+    ("touch", "recurse", set()),
+    ("generator", "drive", {"native"}),
+    ("of_exec", "drive", {"python", "native"}),
+])
+def test_native_and_python_frames_are_in_the_right_order(chains, inner, outer, kinds):
+    """sorted() is native code between two functions of Python; a plain call is not."""
+    sites = [site for site in chains[1] if not site["truncated"]
+             and {inner, outer} <= {frame["function"] for frame in site["stack"]}]
+    assert sites
+    for site in sites:
+        assert set(kinds_between(site, inner, outer)) == kinds
+        assert site["stack"][0]["kind"] == site["stack"][-1]["kind"] == "native"
+
+
+def test_threads_without_the_lock_are_not_taken_for_each_other(chains):
+    unpacked = [site for site in chains[1] if site["touched_bytes"] >= 16 << 20]
+    assert unpacked
+    for site in unpacked:
+        assert python_frames(site)[0][0] == "unpack", python_frames(site)
+    spinning = [site for site in chains[1]
+                if ["spin"] == [name for name, _ in python_frames(site)][:1]]
+    assert sum(site["touched_bytes"] for site in spinning) < 1 << 20
+
+
+def test_native_stacks_have_no_frames_of_python(tmp_path):
+    script = "import time; time.sleep(.5); x = bytearray(1 << 22); time.sleep(.1)"
+    _, sites = run(tmp_path, "/usr/bin/python3", "-c", script, stacks="native")
+    assert sites and not any(map(python_frames, sites))
+    assert any(frame["function"] == LOOP for site in sites for frame in site["stack"])
