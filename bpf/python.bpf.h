@@ -69,7 +69,7 @@ static long send_piece(__u32 index, struct pieces *pieces)
 	__u32 offset = index * MT_PYTHON_LINES, count = pieces->bytes - offset;
 	struct mt_event_lines *event;
 
-	if (offset >= pieces->bytes)
+	if (offset && offset >= pieces->bytes) /* an empty one is sent, too: it is known then */
 		return 1;
 	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
 	if (!event) {
@@ -82,8 +82,10 @@ static long send_piece(__u32 index, struct pieces *pieces)
 	event->event.value = pieces->number;
 	event->offset = offset;
 	event->count = count;
-	if (bpf_probe_read_user(event->bytes, count, (void *)(pieces->at + offset)))
-		event->count = 0;
+	if (bpf_probe_read_user(event->bytes, count, (void *)(pieces->at + offset))) {
+		bpf_ringbuf_discard(event, 0);
+		return 1;
+	}
 	bpf_ringbuf_submit(event, 0);
 	return 0;
 }

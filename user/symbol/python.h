@@ -40,7 +40,7 @@ struct python_file {
 struct python_file python_look(int descriptor, const char *name);
 
 /* The line of an instruction (counted from 1 in units of 2 bytes, 0: none has run), by the line
- * table of its code object; 0: it has none. */
+ * table of its code object (NULL: not known); 0: it has none. */
 int python_line(unsigned int minor, int first_line, const uint8_t *table, size_t bytes,
 		uint32_t instruction);
 

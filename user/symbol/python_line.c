@@ -112,7 +112,7 @@ int python_line(unsigned int minor, int first_line, const uint8_t *table, size_t
 
 	if (!instruction)
 		return first_line;
-	if (!bytes)
+	if (!table)
 		return 0;
 	if (minor <= 9)
 		return line_of_steps(first_line, reader, offset);
