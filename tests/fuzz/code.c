@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Is there an ELF file, an .eh_frame or a name of the linker that breaks its reader?  The first
- * byte says which of them libFuzzer's bytes are; an .eh_frame is put into a file that is good.
+ * Is there an ELF file, an .eh_frame, a name of the linker or a perf map that breaks its reader?
+ * The first byte says which of them libFuzzer's bytes are; an .eh_frame is put into a good file.
  */
 #include "user/symbol/code.h"
 
 #include "tests/fuzz/check.h"
 #include "user/base/memory.h"
 #include "user/symbol/demangle.h"
+#include "user/symbol/perf_map.h"
 
 #include <elf.h>
 #include <stdlib.h>
@@ -105,6 +106,21 @@ static void read_name(const char *text)
 	free(name);
 }
 
+static void read_map(char *text, size_t count)
+{
+	FILE *file = fmemopen(text, count, "r");
+	struct perf_map *map;
+	uint64_t offset;
+
+	if (!file)
+		return;
+	map = perf_map_read(file);
+	for (uint64_t i = 0; i < ADDRESSES; i++)
+		perf_map_find(map, i << i, &offset);
+	perf_map_free(map);
+	fclose(file);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 {
 	char *copy;
@@ -112,15 +128,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 	if (!count)
 		return 0;
 	copy = memory_copy(bytes + 1, count - 1);
-	switch (bytes[0] % 3) {
+	switch (bytes[0] % 4) {
 	case 0:
 		read_file(copy, count - 1);
 		break;
 	case 1:
 		read_frames(bytes + 1, count - 1);
 		break;
-	default:
+	case 2:
 		read_name(copy);
+		break;
+	default:
+		read_map(copy, count - 1);
 	}
 	free(copy);
 	return 0;

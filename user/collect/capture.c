@@ -5,6 +5,7 @@
 #include "user/base/memory.h"
 #include "user/collect/identity.h"
 #include "user/collect/lazy.h"
+#include "user/collect/runtime.h"
 #include "user/collect/target.h"
 #include "user/version.h"
 
@@ -111,9 +112,11 @@ static void fill_processes(struct collector *collector, Mt__Capture *capture)
 		complete(collector, process);
 		capture->processes[capture->n_processes] =
 			record_process(process, &collector->cgroups, &collector->record);
-		if (collector->stacks)
+		if (collector->stacks) {
 			stacks_record_sites(collector->stacks, serial_of(process),
 					    capture->processes[capture->n_processes]);
+			runtime_name(capture, capture->processes[capture->n_processes]);
+		}
 		lazy_fill(capture->processes[capture->n_processes++]);
 		process_drop_live(process);
 	}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Which functions made by a runtime are in the stacks of a process?  See runtime.h. */
+#include "user/collect/runtime.h"
+
+#include "user/base/cleanup.h"
+#include "user/base/memory.h"
+#include "user/symbol/perf_map.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* ---- the file ---- */
+
+/* What the process calls itself: the last number of NSpid. */
+static uint32_t own_pid(uint32_t pid)
+{
+	cleanup_free char *line = NULL;
+	cleanup_fclose FILE *file = NULL;
+	char path[64];
+	size_t room = 0;
+
+	snprintf(path, sizeof(path), "/proc/%u/status", pid);
+	file = fopen(path, "re");
+	while (file && getline(&line, &room, file) > 0) {
+		const char *last = strrchr(line, '\t');
+
+		if (!strncmp(line, "NSpid:", 6) && last)
+			return (uint32_t)strtoul(last, NULL, 10);
+	}
+	return 0;
+}
+
+/* Others may write to /tmp: the file has to be of the process's user, or of root. */
+static bool is_its_own(int found, uint32_t pid)
+{
+	struct stat file, process;
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/%u", pid);
+	return !fstat(found, &file) && S_ISREG(file.st_mode) && !stat(path, &process) &&
+	       (file.st_uid == process.st_uid || !file.st_uid);
+}
+
+static struct perf_map *read_map(uint32_t pid)
+{
+	cleanup_fclose FILE *file = NULL;
+	cleanup_close int found = -1;
+	char path[96];
+
+	snprintf(path, sizeof(path), "/proc/%u/root/tmp/perf-%u.map", pid, own_pid(pid));
+	found = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (found < 0 || !is_its_own(found, pid))
+		return NULL;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", found);
+	file = fopen(path, "re");
+	return file ? perf_map_read(file) : NULL;
+}
+
+/* ---- the stacks ---- */
+
+static bool is_of_no_file(const Mt__Frame *frame)
+{
+	return !frame->has_module && !frame->has_function && !frame->kind;
+}
+
+static bool has_such(const Mt__Capture *capture, const Mt__Stack *stack)
+{
+	for (size_t i = 0; i < stack->n_frame; i++)
+		if (is_of_no_file(capture->frames[stack->frame[i]]))
+			return true;
+	return false;
+}
+
+/* The frame, or a new one with its name.  A return address is behind the call. */
+static uint32_t name_frame(Mt__Capture *capture, const struct perf_map *map, uint32_t number,
+			   bool innermost)
+{
+	uint64_t address = capture->frames[number]->address, offset;
+	const char *name;
+	Mt__Frame *made;
+
+	if (!is_of_no_file(capture->frames[number]))
+		return number;
+	name = perf_map_find(map, address - !innermost, &offset);
+	if (!name)
+		return number;
+	made = memory_new(1, sizeof(*made));
+	mt__frame__init(made);
+	made->address = address;
+	made->offset = offset + !innermost;
+	made->has_function = 1;
+	made->function.len = strlen(name);
+	made->function.data = memory_copy(name, made->function.len);
+	capture->frames = memory_grow(capture->frames, capture->n_frames, sizeof(made));
+	capture->frames[capture->n_frames] = made;
+	return (uint32_t)capture->n_frames++;
+}
+
+static void name_stack(Mt__Capture *capture, const struct perf_map *map, Mt__Site *site)
+{
+	const Mt__Stack *stack = capture->stacks[site->stack];
+	Mt__Stack *made = memory_new(1, sizeof(*made));
+
+	mt__stack__init(made);
+	made->end = stack->end;
+	made->n_frame = stack->n_frame;
+	made->frame = memory_new(stack->n_frame, sizeof(made->frame[0]));
+	for (size_t i = 0; i < stack->n_frame; i++)
+		made->frame[i] = name_frame(capture, map, stack->frame[i], !i);
+	site->stack = (uint32_t)capture->n_stacks;
+	capture->stacks = memory_trim(capture->stacks, capture->n_stacks + 1, sizeof(made));
+	capture->stacks[capture->n_stacks++] = made;
+}
+
+void runtime_name(Mt__Capture *capture, Mt__Process *process)
+{
+	struct perf_map *map = NULL;
+	bool asked = false;
+
+	for (size_t i = 0; i < process->n_sites; i++) {
+		if (process->sites[i]->stack >= capture->n_stacks ||
+		    !has_such(capture, capture->stacks[process->sites[i]->stack]))
+			continue;
+		if (!asked)
+			map = read_map(process->pid);
+		asked = true;
+		if (map)
+			name_stack(capture, map, process->sites[i]);
+	}
+	perf_map_free(map);
+}
