@@ -33,6 +33,20 @@ static __always_inline __u32 cause_of_late(const struct mt_mark *mark, struct ta
 	return cause(MT_OP_FAULT, -1);
 }
 
+/*
+ * How many of these pages came for the call in flight, as if it had faulted (mlock and the like)?
+ * Such faults have no event, but they count as served.
+ */
+static __always_inline __s64 brought_by_call(const struct mt_mark *mark, struct task_struct *task,
+					     __s64 pages)
+{
+	__s64 without_event = GET(task, min_flt) + GET(task, maj_flt) - mark->served - 1;
+
+	if (mark->task != (__u64)task || without_event <= 0)
+		return 0;
+	return without_event < pages ? without_event : pages;
+}
+
 static __always_inline __u64 both_uncounted(struct task_struct *task)
 {
 	return (__u64)uncounted(task, MT_FILE) << 32 | (__u32)uncounted(task, MT_ANON);

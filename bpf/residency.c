@@ -115,8 +115,16 @@ static __always_inline void book_change(struct task_struct *task, struct mm_stru
 	else
 		settle_cow(mark, lane, member, pages);
 	why = cause_now(mm, pages);
-	if (!is_fault(operation_of(why)) && is_late(task, mm, member, pages))
-		why = cause_of_late(mark, task);
+	if (!is_fault(operation_of(why)) && is_late(task, mm, member, pages)) {
+		__s64 of_call = brought_by_call(mark, task, pages);
+
+		if (of_call && of_call < pages)
+			post(slot, why, member, of_call);
+		if (of_call < pages) {
+			pages -= of_call;
+			why = cause_of_late(mark, task);
+		}
+	}
 	operation = operation_of(why);
 	post(slot, why, member, pages);
 	if (config.stacks && member == MT_ANON && pages > 0 && is_fault(operation) &&
