@@ -132,6 +132,7 @@ static __always_inline int take_kernel_fault(__u64 address, const void *on_stack
 	mark = mark_of(task);
 	if (!space)
 		return 0;
+	catch_up_stack(mm, slot);
 	if (tables_moved(mm, space))
 		catch_up_tables(mm, slot, MT_OP_FAULT_KERNEL);
 	settle_before(task, mm, slot);
