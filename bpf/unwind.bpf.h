@@ -124,7 +124,13 @@ static __always_inline void note_interpreter(struct mt_walk *walk)
 	walk->python.bias = walk->bias;
 }
 
-#define EXEC_START(i) (all->at[(i) & (MT_EXECS - 1)].start)
+/* The check of the index stays with it: 6.1 loses what the compiler knows of it. */
+#define EXEC_START(i)                                  \
+	({                                             \
+		__u64 index_ = (i);                    \
+		settle(index_);                        \
+		all->at[index_ & (MT_EXECS - 1)].start; \
+	})
 
 static __always_inline bool find_file(struct mt_walk *walk, __u64 address)
 {
