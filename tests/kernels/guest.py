@@ -34,6 +34,9 @@ COMMAND_LINES = {"amd64": "console=ttyS0 no_timer_check", "arm64": "console=ttyA
 SPLAT = re.compile(r"WARNING: |BUG: |Oops|Call Trace:|Kernel panic|general protection|"
                    r"detected stalls?|self-detected stall|blocked for more than|Internal error:")
 
+# One case is killed for want of memory, and the kernel shows where it was then.
+OUT_OF_MEMORY = re.compile(r"\S+ invoked oom-killer.*(\n.*){0,4}?\n.*Call Trace:")
+
 
 @dataclasses.dataclass
 class Outcome:
@@ -52,7 +55,7 @@ class Outcome:
     def splats(self):
         """Lines of the kernel's log that no kernel should have to write."""
         log = self.console + (self.text("dmesg") if self.has("dmesg") else "")
-        return [line for line in log.splitlines() if SPLAT.search(line)]
+        return [line for line in OUT_OF_MEMORY.sub("", log).splitlines() if SPLAT.search(line)]
 
 
 # ---- what it starts with ----

@@ -8,6 +8,7 @@ import concurrent.futures
 import functools
 import json
 import os
+import re
 
 import pytest
 
@@ -23,6 +24,9 @@ CHOSEN = os.environ.get("MEMTRACE_KERNELS", "")
 QUICK = not CHOSEN
 SECONDS = {True: 240, False: 1500}[QUICK]  # a guest's
 GROWTH = 1.2
+# How a case ends, before it is counted, whose calls or flags came with a later kernel.
+NEW = re.compile(r"workload: .*: (Invalid argument|Function not implemented|"
+                 r"Operation not supported)")
 WITNESS = "sched_process_exit before the memory goes"
 VARIANTS = {"calls": "--calls on"} if QUICK else {"calls": "--calls on", "off": "--calls off"}
 
@@ -158,6 +162,9 @@ def captured_in(folder, witnessed):
         return (folder / name).read_text()
 
     if (folder / "failed").exists():
+        refused = NEW.search(text("said"))
+        if refused and not (folder / "expected").exists():
+            pytest.skip(f"this kernel does not have it: {refused.group()}")
         pytest.fail(f"{text('failed')}{text('said')}", pytrace=False)
     pid = int(text("pid"))
     expected = support.expected_in(text("expected"), pid)
