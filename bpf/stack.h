@@ -77,7 +77,7 @@ _Static_assert(sizeof(struct mt_execs) == 16 + 64 * MT_EXECS, "mt_execs");
 struct mt_moved {
 	struct mt_exec at[MT_EXECS];
 };
-_Static_assert(sizeof(struct mt_moved) == 32 * MT_EXECS, "mt_moved");
+_Static_assert(sizeof(struct mt_moved) == 32ul * MT_EXECS, "mt_moved");
 
 /* mt_config.stacks */
 enum mt_stacks {
@@ -122,7 +122,7 @@ _Static_assert(sizeof(struct mt_shadow_key) == 16, "mt_shadow_key");
 struct mt_shadow {
 	__u32 stack[MT_SHADOW_PAGES];
 };
-_Static_assert(sizeof(struct mt_shadow) == 4 * MT_SHADOW_PAGES, "mt_shadow");
+_Static_assert(sizeof(struct mt_shadow) == 4ul * MT_SHADOW_PAGES, "mt_shadow");
 
 /* A stack that was not seen before: file << 48 | address in the file, the innermost first. */
 struct mt_event_stack {
@@ -131,7 +131,7 @@ struct mt_event_stack {
 	__u32 end;
 	__u64 frame[MT_FRAMES];
 };
-_Static_assert(sizeof(struct mt_event_stack) == sizeof(struct mt_event) + 8 + 8 * MT_FRAMES,
+_Static_assert(sizeof(struct mt_event_stack) == sizeof(struct mt_event) + 8 + 8ul * MT_FRAMES,
 	       "mt_event_stack");
 
 /* Code that was not seen before: its table is to be made. */
@@ -189,7 +189,7 @@ struct mt_event_python {
 	__u16 unused;
 	struct mt_python_text file, name;
 };
-_Static_assert(sizeof(struct mt_event_python) == sizeof(struct mt_event) + 8 + 2 * 512,
+_Static_assert(sizeof(struct mt_event_python) == sizeof(struct mt_event) + 8 + 2ul * 512,
 	       "mt_event_python");
 
 struct mt_event_lines {

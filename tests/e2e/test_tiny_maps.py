@@ -82,9 +82,12 @@ def test_slots_of_a_cgroup():
 
 def test_slots_of_the_machine():
     """The same, where others are born and end meanwhile."""
-    before, born = living(), kernel_births()
-    with sizes("slots=9"):
-        document = support.report("-a", "-d", "1")
+    with contextlib.ExitStack() as stack:
+        for _ in range(11):
+            stack.enter_context(puppet())
+        before, born = living(), kernel_births()
+        with sizes("slots=9"):
+            document = support.report("-a", "-d", "1")
     losses = losses_of(document)
     assert set(losses) == {"spaces"}
     assert losses["spaces"] <= before + 2 * (kernel_births() - born)

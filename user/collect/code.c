@@ -291,7 +291,7 @@ void code_read(struct code_files *all, uint32_t slot, uint32_t pid)
 	char path[64];
 	size_t room = 0;
 
-	for (size_t i = 0; i < 2 * MT_EXECS; i++)
+	for (size_t i = 0; i < 2ul * MT_EXECS; i++)
 		execs->at[i].start = MT_NO_ADDRESS;
 	snprintf(path, sizeof(path), "/proc/%u/maps", pid);
 	maps = fopen(path, "re");

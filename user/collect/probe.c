@@ -261,10 +261,26 @@ static bool maps_are_locked_memory(struct rlimit *limit)
 	       getrlimit(RLIMIT_MEMLOCK, limit) == 0 && limit->rlim_cur != RLIM_INFINITY;
 }
 
+#define DESCRIPTORS_NEEDED 64 /* by maps, programs and links, and somewhat more */
+
+/* libbpf takes a test of the kernel that it had no descriptor for as failed, and goes on. */
+static bool descriptors_are_few(void)
+{
+	int all[DESCRIPTORS_NEEDED], count = 0;
+
+	while (count < DESCRIPTORS_NEEDED && (all[count] = dup(STDERR_FILENO)) >= 0)
+		count++;
+	for (int i = 0; i < count; i++)
+		close(all[i]);
+	return count < DESCRIPTORS_NEEDED;
+}
+
 struct error *probe_why_not_loaded(int number)
 {
 	struct rlimit limit;
 
+	if (descriptors_are_few())
+		number = EMFILE;
 	TRY(probe_missing());
 	if (number == EPERM && maps_are_locked_memory(&limit))
 		return error_new(0, "this kernel counts what programs keep as locked memory, and "

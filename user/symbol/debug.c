@@ -154,7 +154,7 @@ static struct debug *try_path(int root, const char *path, const struct wanted *w
 
 static struct debug *by_build_id(int root, const struct wanted *wanted)
 {
-	char path[sizeof(FOLDER) + 2 * DEBUG_ID_BYTES + 32];
+	char path[sizeof(FOLDER) + 2ul * DEBUG_ID_BYTES + 32];
 
 	if (strlen(wanted->build_id) < 4)
 		return NULL;

@@ -53,7 +53,7 @@ char *demangle(const char *name)
 	struct output output = { .used = 0 };
 
 	if (name[0] == '_' && (name[1] == 'Z' || name[1] == 'R') &&
-	    strnlen(name, 4 * DEMANGLE_MOST) < 4 * DEMANGLE_MOST &&
+	    strnlen(name, 4ul * DEMANGLE_MOST) < 4ul * DEMANGLE_MOST &&
 	    write_source_name(name, &output) && output.used)
 		return memory_copy(output.text, output.used);
 	return memory_copy(name, plain_length(name));

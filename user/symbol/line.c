@@ -73,7 +73,7 @@ static void sort_spans(struct spans *spans)
 {
 	uint64_t reach = 0;
 
-	if (spans->count)
+	if (spans->at)
 		qsort(spans->at, spans->count, sizeof(spans->at[0]), compare_spans);
 	for (size_t i = 0; i < spans->count; i++) {
 		if (spans->at[i].end > reach)

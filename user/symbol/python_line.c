@@ -96,7 +96,7 @@ static int line_of_locations(int64_t line, struct bytes table, int64_t offset)
 		uint8_t head = (uint8_t)bytes_fixed(&table, 1);
 		unsigned int code = head >> 3 & 15;
 
-		end += 2 * ((head & 7) + 1);
+		end += 2l * ((head & 7) + 1);
 		line += step_of(&table, code);
 		if (offset < end)
 			return code == 15 || line < 0 || line > INT32_MAX ? 0 : (int)line;
@@ -107,7 +107,7 @@ static int line_of_locations(int64_t line, struct bytes table, int64_t offset)
 int python_line(unsigned int minor, int first_line, const uint8_t *table, size_t bytes,
 		uint32_t instruction)
 {
-	struct bytes reader = { .at = table, .end = table + bytes };
+	struct bytes reader = { .at = table, .end = table ? table + bytes : NULL };
 	int64_t offset = 2 * ((int64_t)instruction - 1);
 
 	if (!instruction)
