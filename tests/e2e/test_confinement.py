@@ -166,7 +166,7 @@ def test_timer_has_one_right_and_holds_nothing():
 
 
 def has_ended(pid):
-    """Whether its new parent has waited for it, which the first process of a container may not do."""
+    """Reaped or not: the first process of a container may not wait for its children."""
     try:
         return pathlib.Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] == b"Z"
     except FileNotFoundError:
