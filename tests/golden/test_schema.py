@@ -31,8 +31,9 @@ def complete():
                 "released_by": {"munmap": 0, "brk.shrink": 0}}],
         mappings=[{"kind": "heap", "name": "glibc arena", "count": 0, "virtual_bytes": 0,
                    "resident_bytes": 0, "never_touched_bytes": 0}],
-        findings=[{"id": "never-touched", "bytes": 0, "confidence": "measured", "title": "",
-                   "why": "", "try": "", "evidence": {"anything": 1}}])
+        findings=[{"id": "never-touched", "bytes": 0, "confidence": "measured",
+                   "alarm": False, "title": "", "why": "", "try": "",
+                   "evidence": {"anything": 1}}])
     return document
 
 

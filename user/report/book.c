@@ -310,8 +310,8 @@ static void write_lazy_free(const struct process_model *process,
 	style_fill(options, out, text, 2);
 }
 
-void book_write(const struct process_model *process, const struct report_options *options,
-		FILE *out)
+void book_write(const struct model *model, const struct process_model *process,
+		const struct report_options *options, FILE *out)
 {
 	cleanup_free char *title = book_title(process);
 	char state[64], line[256];
@@ -327,6 +327,7 @@ void book_write(const struct process_model *process, const struct report_options
 	fputs("\n\n", out);
 	if (process->shares_with_pid)
 		return;
+	findings_write(model, process, options, out);
 	write_balances(process, options, out);
 	write_verdict(process, options, out);
 	write_ledger(process, options, out);

@@ -5,9 +5,13 @@
 
 #include "user/report/report.h"
 
-/* Who it is, how it stands, its balances, its ledger. */
-void book_write(const struct process_model *process, const struct report_options *options,
-		FILE *out);
+/* Who it is, how it stands, what is to be said of it, its balances, its ledger. */
+void book_write(const struct model *model, const struct process_model *process,
+		const struct report_options *options, FILE *out);
+
+/* Why its memory is where it is, and what to try; nothing where it has too little for that. */
+void findings_write(const struct model *model, const struct process_model *process,
+		    const struct report_options *options, FILE *out);
 
 /* "/usr/bin/python3 list.py", harmless to a terminal; to be freed. */
 char *book_title(const struct process_model *process);

@@ -4,6 +4,7 @@
  * thousand processes does not have to fit into memory as a tree.
  */
 #include "user/base/cleanup.h"
+#include "user/explain/finding.h"
 #include "user/report/report.h"
 
 #include <errno.h>
@@ -194,7 +195,40 @@ static json_t *process_head(const struct process_model *from)
 	return object;
 }
 
-static json_t *process_tail(const struct process_model *from)
+static json_t *evidence(const struct finding *from)
+{
+	json_t *object = json_object();
+
+	for (size_t i = 0; i < from->evidence_count; i++) {
+		const struct evidence *at = &from->evidence[i];
+
+		json_object_set_new(object, at->name,
+				    at->text ? json_string(at->text) : json_integer(at->value));
+	}
+	return object;
+}
+
+static json_t *findings(const struct model *model, const struct process_model *process)
+{
+	json_t *array = json_array();
+	struct findings found;
+
+	findings_build(&found, model, process);
+	for (size_t i = 0; i < found.count; i++) {
+		const struct finding *at = &found.at[i];
+
+		json_array_append_new(
+			array, json_pack("{s:s, s:I, s:s, s:b, s:s, s:s, s:s, s:o}", "id", at->id,
+					 "bytes", (json_int_t)at->bytes, "confidence",
+					 at->inferred ? "inferred" : "measured", "alarm", at->alarm,
+					 "title", at->title, "why", at->why, "try", at->remedy,
+					 "evidence", evidence(at)));
+	}
+	findings_free(&found);
+	return array;
+}
+
+static json_t *process_tail(const struct model *model, const struct process_model *from)
 {
 	json_t *object = json_object();
 
@@ -206,7 +240,7 @@ static json_t *process_tail(const struct process_model *from)
 	json_object_set_new(object, "mappings", json_array());
 	json_object_set_new(object, "histograms",
 			    histograms(from->histograms, from->histogram_count));
-	json_object_set_new(object, "findings", json_array());
+	json_object_set_new(object, "findings", findings(model, from));
 	return object;
 }
 
@@ -307,11 +341,11 @@ static bool put_sites(const struct process_model *from, FILE *out)
 }
 
 /* Site by site: their stacks are many times what else there is. */
-static bool put_process(const struct process_model *from, FILE *out)
+static bool put_process(const struct model *model, const struct process_model *from, FILE *out)
 {
 	fputs("{", out);
 	if (!put_members(out, process_head(from)) || !put_sites(from, out) ||
-	    !put_members(out, process_tail(from)))
+	    !put_members(out, process_tail(model, from)))
 		return false;
 	fputs("\n}", out);
 	return true;
@@ -322,7 +356,7 @@ static bool put_processes(const struct model *model, FILE *out)
 	fputs(",\n\"processes\": [", out);
 	for (size_t i = 0; i < model->process_count; i++) {
 		fputs(i ? ",\n" : "\n", out);
-		if (!put_process(&model->processes[i], out))
+		if (!put_process(model, &model->processes[i], out))
 			return false;
 	}
 	fputs("]", out);

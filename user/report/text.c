@@ -224,7 +224,7 @@ static void write_books(const struct model *model, const struct report_options *
 		qsort(order, count, sizeof(*order), by_volume);
 	while (full < count && full < BOOKS_FULL && full < options->limit &&
 	       (order[full]->volume || count <= BOOKS_FULL))
-		book_write(order[full++], options, out);
+		book_write(model, order[full++], options, out);
 	if (full < count)
 		fprintf(out, "%sThe books of %s%zu are in the JSON report (-f json).\n\n",
 			full ? "These moved most.  " : "", full ? "the other " : "all ",

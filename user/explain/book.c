@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What do the books alone say: what was reserved, touched, given back, and kept? */
+#include "user/explain/rule.h"
+
+#include "user/base/cleanup.h"
+#include "user/base/text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Programs and libraries map more of their files than they read. */
+#define UNTOUCHED_LEAST (24 * MIB)
+#define FALL_SHARE 4 /* of the highest RSS, at the least, for a fall to be one */
+
+int64_t rule_moved(const struct facts *facts, const char *operation)
+{
+	int64_t bytes = 0;
+
+	for (size_t i = 0; i < facts->process->row_count; i++) {
+		const struct ledger_row *row = &facts->process->rows[i];
+
+		if (!strcmp(row->operation, operation))
+			bytes = plus(bytes, balances_resident(&row->moved));
+	}
+	return bytes;
+}
+
+uint64_t rule_count_of(const struct facts *facts, const char *operation)
+{
+	uint64_t count = 0;
+
+	for (size_t i = 0; i < facts->process->row_count; i++) {
+		if (!strcmp(facts->process->rows[i].operation, operation))
+			count += facts->process->rows[i].count;
+	}
+	return count;
+}
+
+void rule_add_end(const struct facts *facts, struct finding *finding)
+{
+	bool ended = facts->process->has_at_exit;
+
+	finding_number(finding, "end_bytes", facts->end_bytes);
+	finding_number(finding, "peak_bytes", (int64_t)facts->process->peak_bytes);
+	finding_text(finding, "moment", ended ? "when it ended" : "now");
+	finding_text(finding, "verb", ended ? "held" : "holds");
+}
+
+/* Calls in the order of the ledger, and names of evidence that stay. */
+static const struct {
+	const char *operation, *name;
+} givers[] = {
+	{ "munmap", "munmap_bytes" },
+	{ "brk.shrink", "brk_shrink_bytes" },
+	{ "madvise.dontneed", "madvise_dontneed_bytes" },
+	{ "mremap", "mremap_bytes" },
+	{ "madvise.remove", "madvise_remove_bytes" },
+	{ "shm", "shmdt_bytes" },
+	{ "truncate", "truncate_bytes" },
+	{ "mmap", "mmap_over_bytes" },
+};
+
+bool rule_add_returned(const struct facts *facts, struct finding *finding)
+{
+	cleanup_free char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+	char bytes[24];
+	bool any = false;
+
+	for (size_t i = 0; i < sizeof(givers) / sizeof(givers[0]); i++) {
+		int64_t given = minus(0, rule_moved(facts, givers[i].operation));
+
+		if (given <= 0)
+			continue;
+		finding_number(finding, givers[i].name, given);
+		fprintf(out, "%s%s (%s)", any ? ", " : "", givers[i].operation,
+			text_bytes(bytes, sizeof(bytes), given, 0));
+		any = true;
+	}
+	fclose(out);
+	if (any)
+		finding_text(finding, "calls", text);
+	return any;
+}
+
+/* ---- the rules ---- */
+
+/*
+ * Of what is mapped still, or, where that has gone by the end, of all that was mapped: that
+ * cannot be less than what was reserved and not touched even once in its place.
+ */
+static int64_t never_touched(const struct facts *facts)
+{
+	int64_t kept = minus(facts->end->bytes[BALANCE_VIRTUAL], facts->end_bytes);
+	int64_t all = minus(facts->reserved_bytes, facts->touched_bytes);
+
+	kept = minus(kept, facts->end->bytes[BALANCE_SWAP]);
+	kept = minus(kept, facts->end->bytes[BALANCE_HUGETLB]);
+	return facts->process->has_at_exit && all > kept ? all : kept;
+}
+
+bool find_never_touched(struct facts *facts, struct finding *finding)
+{
+	finding->bytes = never_touched(facts);
+	if (finding->bytes < UNTOUCHED_LEAST ||
+	    finding->bytes < (int64_t)facts->process->peak_bytes / 2)
+		return false;
+	finding_number(finding, "never_touched_bytes", finding->bytes);
+	finding_number(finding, "reserved_bytes",
+		       plus(facts->process->opening.bytes[BALANCE_VIRTUAL], facts->reserved_bytes));
+	rule_add_end(facts, finding);
+	finding->inferred = true;
+	return true;
+}
+
+bool find_returned(struct facts *facts, struct finding *finding)
+{
+	finding->bytes = facts->returned_bytes;
+	finding_number(finding, "touched_bytes", facts->touched_bytes);
+	finding_number(finding, "returned_bytes", facts->returned_bytes);
+	rule_add_end(facts, finding);
+	return rule_add_returned(facts, finding);
+}
+
+bool find_peak_then_fell(struct facts *facts, struct finding *finding)
+{
+	int64_t peak = (int64_t)facts->process->peak_bytes;
+
+	finding->bytes = minus(peak, facts->end_bytes);
+	finding_number(finding, "fell_bytes", finding->bytes);
+	finding_number(finding, "peak_at_ns", (int64_t)facts->process->peak_at_ns);
+	rule_add_end(facts, finding);
+	return finding->bytes > peak / FALL_SHARE;
+}
+
+bool find_still_in_use(struct facts *facts, struct finding *finding)
+{
+	finding->bytes = minus(facts->end->bytes[BALANCE_ANON], facts->claimed_bytes);
+	finding_number(finding, "held_bytes", finding->bytes);
+	rule_add_end(facts, finding);
+	return true;
+}

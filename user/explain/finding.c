@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Why is the memory of a process where it is?  Every rule is tried.  See finding.h. */
+#include "user/explain/finding.h"
+
+#include "user/base/memory.h"
+#include "user/explain/rule.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define FLOOR_SHARE 50 /* of the highest RSS, below which a finding is not worth a word */
+
+static bool is_birth(const char *operation)
+{
+	return !strcmp(operation, "fork") || !strcmp(operation, "exec");
+}
+
+/* Its own calls that give back; what the kernel or another process takes is not given. */
+static bool gives_back(const char *operation)
+{
+	static const char *const names[] = {
+		"munmap", "brk.shrink", "mremap", "madvise.dontneed", "madvise.remove", "shm",
+		"truncate", "mmap",
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (!strcmp(operation, names[i]))
+			return true;
+	}
+	return false;
+}
+
+static int64_t positive(int64_t bytes)
+{
+	return bytes > 0 ? bytes : 0;
+}
+
+/* What came back from swap had been touched before. */
+static void add_row(struct facts *facts, const struct ledger_row *row)
+{
+	int64_t bytes = balances_resident(&row->moved);
+	int64_t from_swap = positive(minus(0, row->moved.bytes[BALANCE_SWAP]));
+
+	if (is_birth(row->operation)) {
+		facts->born_bytes = plus(facts->born_bytes, bytes);
+		return;
+	}
+	if (!strcmp(row->operation, "exit"))
+		return;
+	facts->reserved_bytes =
+		plus(facts->reserved_bytes, positive(row->moved.bytes[BALANCE_VIRTUAL]));
+	facts->touched_bytes = plus(facts->touched_bytes, positive(minus(bytes, from_swap)));
+	if (gives_back(row->operation))
+		facts->returned_bytes = plus(facts->returned_bytes, positive(minus(0, bytes)));
+}
+
+static void gather(struct facts *facts, const struct model *model,
+		   const struct process_model *process)
+{
+	*facts = (struct facts){
+		.model = model,
+		.process = process,
+		.end = process->has_at_exit ? &process->at_exit : &process->closing,
+		.born_bytes = balances_resident(&process->opening),
+	};
+	facts->end_bytes = balances_resident(facts->end);
+	for (size_t i = 0; i < process->row_count; i++)
+		add_row(facts, &process->rows[i]);
+	facts->floor_bytes = process->peak_bytes / FLOOR_SHARE > (uint64_t)MIB ?
+				     (int64_t)(process->peak_bytes / FLOOR_SHARE) : MIB;
+}
+
+static bool has_needs(const struct facts *facts, unsigned int needs)
+{
+	if ((needs & NEED_SITES) && !facts->process->has_sites)
+		return false;
+	return !(needs & NEED_CALLS) || facts->model->capture->calls;
+}
+
+static void free_finding(struct finding *finding)
+{
+	for (size_t i = 0; i < finding->evidence_count; i++)
+		free(finding->evidence[i].text);
+	free(finding->title);
+	free(finding->why);
+	free(finding->remedy);
+}
+
+static void try_rule(struct findings *findings, struct facts *facts, const struct rule *rule)
+{
+	struct finding finding = { .id = rule->id, .alarm = rule->alarm };
+
+	if (!has_needs(facts, rule->needs))
+		return;
+	if (!rule->holds(facts, &finding) || finding.bytes < facts->floor_bytes) {
+		free_finding(&finding);
+		return;
+	}
+	finding.title = sentence_write(rule->title, &finding);
+	finding.why = sentence_write(rule->why, &finding);
+	finding.remedy = sentence_write(rule->remedy, &finding);
+	findings->at = memory_grow(findings->at, findings->count, sizeof(finding));
+	findings->at[findings->count++] = finding;
+}
+
+/* Few, and those that are equal stay as the table has them. */
+static void sort(struct findings *findings)
+{
+	for (size_t i = 1; i < findings->count; i++) {
+		struct finding moved = findings->at[i];
+		size_t to = i;
+
+		for (; to && findings->at[to - 1].bytes < moved.bytes; to--)
+			findings->at[to] = findings->at[to - 1];
+		findings->at[to] = moved;
+	}
+}
+
+void findings_build(struct findings *findings, const struct model *model,
+		    const struct process_model *process)
+{
+	struct facts facts;
+	struct holder *holders;
+
+	*findings = (struct findings){ 0 };
+	if (process->shares_with_pid || process->folded)
+		return;
+	gather(&facts, model, process);
+	holders = holders_build(process, &facts.holder_count);
+	facts.holders = holders;
+	for (size_t i = 0; i < rule_count; i++)
+		try_rule(findings, &facts, &rules[i]);
+	sort(findings);
+	holders_free(holders, facts.holder_count);
+}
+
+void findings_free(struct findings *findings)
+{
+	for (size_t i = 0; i < findings->count; i++)
+		free_finding(&findings->at[i]);
+	free(findings->at);
+	*findings = (struct findings){ 0 };
+}

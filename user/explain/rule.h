@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What is a rule?  A row of the table in table.c: what it needs, when it holds, what it says. */
+#ifndef MEMTRACE_RULE_H
+#define MEMTRACE_RULE_H
+
+#include "user/explain/finding.h"
+#include "user/model/holder.h"
+
+#define MIB ((int64_t)1 << 20)
+
+/* What rules would add up again and again.  All are bytes. */
+struct facts {
+	const struct model *model;
+	const struct process_model *process;
+	const struct balances *end;  /* now, or just before its memory went */
+	int64_t end_bytes;	     /* RSS of that */
+	int64_t born_bytes;	     /* RSS that it began with: before memtrace, by fork, by exec */
+	int64_t touched_bytes;	     /* that came to RSS since then */
+	int64_t returned_bytes;	     /* that its own calls gave back, but for ending */
+	int64_t reserved_bytes;	     /* of address space, since then */
+	int64_t floor_bytes;	     /* less than that is not worth a word */
+	int64_t claimed_bytes;	     /* of the anonymous memory at the end: has a finding already */
+	const struct holder *holders; /* most first; none without sites */
+	size_t holder_count;
+};
+
+enum need {
+	NEED_NOTHING = 0,
+	NEED_SITES = 1,
+	NEED_CALLS = 2, /* sizes asked and failures (--calls) */
+};
+
+struct rule {
+	const char *id;
+	unsigned int needs;
+	bool alarm;
+	/* Does it hold?  Then it fills in bytes and evidence, and says if it is inferred. */
+	bool (*holds)(struct facts *facts, struct finding *finding);
+	/*
+	 * {name} is evidence of that name, in its unit; [what] is left out where it has a name of
+	 * which there is no evidence.
+	 */
+	const char *title, *why, *remedy;
+};
+
+/* Tried from the first to the last: a later one may ask what is claimed. */
+extern const struct rule rules[];
+extern const size_t rule_count;
+
+/* Evidence: the names stay, texts are copied.  Of too much, the last is left out. */
+void finding_number(struct finding *finding, const char *name, int64_t value);
+void finding_text(struct finding *finding, const char *name, const char *text);
+const struct evidence *finding_evidence(const struct finding *finding, const char *name,
+					size_t length);
+
+/* The words of a rule with evidence in its place; to be freed. */
+char *sentence_write(const char *words, const struct finding *finding);
+
+/* Rows of an operation added up; 0 where there are none. */
+int64_t rule_moved(const struct facts *facts, const char *operation);
+uint64_t rule_count_of(const struct facts *facts, const char *operation);
+
+/* "now" or "when it ended", as {moment}; and what it held then, as {end_bytes}. */
+void rule_add_end(const struct facts *facts, struct finding *finding);
+
+/* What its calls gave back, as {calls} and a number for each call; false: nothing. */
+bool rule_add_returned(const struct facts *facts, struct finding *finding);
+
+/* ---- the rules, by file ---- */
+
+bool find_never_touched(struct facts *facts, struct finding *finding);
+bool find_returned(struct facts *facts, struct finding *finding);
+bool find_peak_then_fell(struct facts *facts, struct finding *finding);
+bool find_still_in_use(struct facts *facts, struct finding *finding);
+
+#endif
