@@ -73,8 +73,9 @@ static void sort_spans(struct spans *spans)
 {
 	uint64_t reach = 0;
 
-	if (spans->at)
-		qsort(spans->at, spans->count, sizeof(spans->at[0]), compare_spans);
+	if (!spans->at)
+		return;
+	qsort(spans->at, spans->count, sizeof(spans->at[0]), compare_spans);
 	for (size_t i = 0; i < spans->count; i++) {
 		if (spans->at[i].end > reach)
 			reach = spans->at[i].end;

@@ -50,7 +50,7 @@ static int compare_entries(const void *a, const void *b)
 struct perf_map *perf_map_read(FILE *file)
 {
 	struct perf_map *map = memory_new(1, sizeof(*map));
-	cleanup_free char *line = memory_new(2 * MOST_NAME, 1);
+	cleanup_free char *line = memory_new(2ul * MOST_NAME, 1);
 	uint64_t reach = 0;
 	size_t bytes = 0;
 
