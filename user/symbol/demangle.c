@@ -24,6 +24,8 @@ static void take(const char *text, size_t count, void *context)
 	struct output *output = context;
 	size_t room = sizeof(output->text) - output->used;
 
+	if (!count)
+		return; /* of no text: NULL */
 	memcpy(output->text + output->used, text, count < room ? count : room);
 	output->used += count < room ? count : room;
 	if (count > room)

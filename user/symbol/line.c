@@ -86,7 +86,7 @@ static void sort_spans(struct spans *spans)
 /* The span over an address that begins last, NULL: none. */
 static const struct span *find_span(const struct spans *spans, uint64_t address)
 {
-	size_t low = 0, high = spans->count;
+	size_t low = 0, high = spans->at ? spans->count : 0;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
