@@ -27,7 +27,7 @@ BPF_FLAGS := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(BPF_ARCH) -I. \
 	-I$(SYSROOT)/usr/include/$(MACHINE)-linux-gnu -Wall -Wextra -Wno-unused-parameter -Werror
 
 # The stations of the road that need neither root nor BPF; the unit tests link these alone.
-PURE := base snapshot symbol model explain report
+PURE := base heap snapshot symbol model explain report
 PURE_SOURCES := $(foreach folder,$(PURE),$(wildcard user/$(folder)/*.c))
 PURE_OBJECTS := $(PURE_SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/capture.pb-c.o \
 	$(BUILD)/profile.pb-c.o

@@ -5,19 +5,20 @@ import subprocess
 
 import sources
 
-ALL = {"base", "snapshot", "symbol", "model", "explain", "report", "collect", "serve", "view",
-       "cli"}
+ALL = {"base", "heap", "snapshot", "symbol", "model", "explain", "report", "collect", "serve",
+       "view", "cli"}
 REPORTING = {"base", "model", "explain", "report"}
 
 # Which folders of user/ each of them may include; itself it always may.
 MAY = {
     "base": set(),
+    "heap": {"base"},
     "snapshot": {"base"},
     "symbol": {"base", "snapshot"},
     "model": {"base", "snapshot", "symbol"},
     "explain": {"base", "model"},
     "report": {"base", "model", "explain"},
-    "collect": {"base", "snapshot", "symbol"},
+    "collect": {"base", "heap", "snapshot", "symbol"},
     "serve": REPORTING,
     "view": REPORTING,
     "cli": ALL,

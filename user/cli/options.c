@@ -114,6 +114,14 @@ static struct error *set_calls(struct options *options, const char *text)
 	return NULL;
 }
 
+static struct error *set_allocators(struct options *options, const char *text)
+{
+	if (strcmp(text, "on") && strcmp(text, "off"))
+		return usage("--allocators is on or off, not '%s'", text);
+	options->allocators = !strcmp(text, "on");
+	return NULL;
+}
+
 static struct error *set_stacks(struct options *options, const char *text)
 {
 	static const char *const kinds[] = { [STACKS_NONE] = "none", [STACKS_NATIVE] = "native",
@@ -211,6 +219,9 @@ static const struct option_row rows[] = {
 	  "call of the machine about 0.1 us (default: on, with -a and --cgroup off)" },
 	{ "stacks", 0, "none|native|python", CAPTURE, set_stacks,
 	  "the code that touched each page, by its calls (default: none)" },
+	{ "allocators", 0, "on|off", CAPTURE, set_allocators,
+	  "at the end look at what the heaps of malloc have free (default: on, with -a and "
+	  "--cgroup off)" },
 	{ "format", 'f', "FORMAT", REPORT, set_format,
 	  "text (default), json, openmetrics, folded or pprof" },
 	{ "value", 0, "KIND", REPORT, set_value,
@@ -384,12 +395,15 @@ struct error *options_parse(struct options *options, int count, char **words)
 	*options = (struct options){
 		.children = true,
 		.calls = -1,
+		.allocators = -1,
 		.limit = LIMIT_DEFAULT,
 		.format = report_find("text"),
 	};
 	TRY(parse_command(options, count, words));
 	if (options->calls < 0)
 		options->calls = options->stacks || !(options->all || options->cgroup);
+	if (options->allocators < 0)
+		options->allocators = !(options->all || options->cgroup);
 	if (options->stacks && !options->calls)
 		return usage("--stacks native needs --calls on: calls tell which pages went");
 	return NULL;

@@ -28,6 +28,7 @@ struct options {
 	bool all;
 	const char *cgroup;
 	bool children;
+	int allocators; /* 1 on, 0 off, -1 as the mode has it */
 	int calls; /* 1 on, 0 off, -1 as the mode has it */
 	enum stacks_kind stacks;
 	double duration; /* seconds, 0: until something ends it */

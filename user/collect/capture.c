@@ -117,6 +117,8 @@ static void fill_processes(struct collector *collector, Mt__Capture *capture)
 					    capture->processes[capture->n_processes]);
 			runtime_name(capture, capture->processes[capture->n_processes]);
 		}
+		look_record(process, capture->processes[capture->n_processes],
+			    collector->record.read_ns);
 		lazy_fill(capture->processes[capture->n_processes++]);
 		process_drop_live(process);
 	}
@@ -173,6 +175,8 @@ static void note_unseen(struct collector *collector, Mt__Capture *capture)
 
 static void fill_notes(struct collector *collector, Mt__Capture *capture)
 {
+	char note[256];
+
 	if (kernel_counters_lag(&collector->kernel))
 		add_note(capture, "This kernel counts up to 64 faults of a thread late, one in a "
 				  "file with up to 16 pages: its counters, and the books with "
@@ -196,6 +200,8 @@ static void fill_notes(struct collector *collector, Mt__Capture *capture)
 		add_note(capture, "Python of a version that is not known, or built in a way that "
 				  "is not: its stacks have native frames only.");
 	note_unseen(collector, capture);
+	if (looks_note(&collector->looks, note, sizeof(note)))
+		add_note(capture, note);
 }
 
 Mt__Capture *capture_build(struct collector *collector, uint64_t duration_ns)

@@ -40,6 +40,8 @@ struct error *collector_new(const struct collector_options *options, struct coll
 	struct error *error;
 
 	collector->options = *options;
+	collector->looks = (struct looks){ .on = options->allocators,
+					   .command = options->command != NULL };
 	collector->cost.socket = -1;
 	collector->targets.epoll = -1;
 	process_table_init(&collector->processes);
@@ -98,7 +100,7 @@ struct error *collector_attach(struct collector *collector)
 
 struct error *collector_confine(const struct collector *collector)
 {
-	return confine_capture(&collector->kernel,
+	return confine_capture(&collector->kernel, collector->options.allocators,
 			       collector->launch.pid ? collector->launch.pidfd : -1);
 }
 
@@ -151,6 +153,7 @@ void collector_tick(struct collector *collector)
 		launch_poll(&collector->launch);
 	take_in(collector, GRACE_NS);
 	follow_late(collector);
+	looks_tick(&collector->looks, &collector->processes, collector->kernel.page_bytes);
 }
 
 bool collector_ended(const struct collector *collector)
@@ -218,6 +221,7 @@ struct error *collector_finish(struct collector *collector, Mt__Capture **captur
 	collector->record.read_ns = self_monotonic_ns();
 	TRY(live_read(&collector->kernel, &collector->processes, collector->record.read_ns,
 		      &collector->unread));
+	looks_finish(&collector->looks, &collector->processes, collector->kernel.page_bytes);
 	space_drain_last(&collector->kernel, &collector->processes, collector->record.read_ns);
 	roster_sweep(collector);
 	cost_stop(&collector->cost);

@@ -93,6 +93,10 @@ static const int capturing[] = {
 	SCMP_SYS(capset), SCMP_SYS(prctl), SCMP_SYS(seccomp),
 };
 
+/* What is inside allocators: other processes' memory, which CAP_SYS_PTRACE is for, and which of
+ * its pages are resident. */
+static const int reading_memory[] = { SCMP_SYS(process_vm_readv), SCMP_SYS(pread64) };
+
 /* With stacks: files of code, and tables made of them. */
 static const int reading_code[] = { SCMP_SYS(pread64) };
 static const int making_tables[] = { BPF_MAP_CREATE };
@@ -172,27 +176,36 @@ static int allow_bpf(scmp_filter_ctx filter, const int *commands, size_t count)
 
 /* ---- filters ---- */
 
-static int add_report(scmp_filter_ctx filter, int command)
+/* What else than a report is to be possible. */
+struct needs {
+	int command; /* its pidfd, -1: none */
+	bool stacks, memory;
+};
+
+static int add_report(scmp_filter_ctx filter, const struct needs *needs)
 {
 	return allow(filter, plain, COUNT(plain)) ?: allow_memory(filter) ?:
-	       allow_terminal(filter) ?: allow_signals(filter, command);
+	       allow_terminal(filter) ?: allow_signals(filter, needs->command);
 }
 
-static int add_capture(scmp_filter_ctx filter, int command)
+static int add_stacks(scmp_filter_ctx filter)
 {
-	return add_report(filter, command) ?: allow(filter, capturing, COUNT(capturing)) ?:
-	       allow_reading(filter) ?:
-	       allow_bpf(filter, bpf_commands, COUNT(bpf_commands));
-}
-
-static int add_stacks(scmp_filter_ctx filter, int command)
-{
-	return add_capture(filter, command) ?:
-	       allow(filter, reading_code, COUNT(reading_code)) ?:
+	return allow(filter, reading_code, COUNT(reading_code)) ?:
 	       allow_bpf(filter, making_tables, COUNT(making_tables));
 }
 
-static int add_timer(scmp_filter_ctx filter, int unused)
+static int add_capture(scmp_filter_ctx filter, const struct needs *needs)
+{
+	int wrong = add_report(filter, needs) ?: allow(filter, capturing, COUNT(capturing)) ?:
+		    allow_reading(filter) ?:
+		    allow_bpf(filter, bpf_commands, COUNT(bpf_commands));
+
+	if (!wrong && needs->memory)
+		wrong = allow(filter, reading_memory, COUNT(reading_memory));
+	return wrong || !needs->stacks ? wrong : add_stacks(filter);
+}
+
+static int add_timer(scmp_filter_ctx filter, const struct needs *unused)
 {
 	const int command = BPF_ENABLE_STATS;
 
@@ -201,7 +214,8 @@ static int add_timer(scmp_filter_ctx filter, int unused)
 }
 
 /* What is not allowed is as if this kernel had no such call: the C library knows that. */
-static struct error *set_filter(int (*add)(scmp_filter_ctx filter, int command), int command)
+static struct error *set_filter(int (*add)(scmp_filter_ctx filter, const struct needs *needs),
+				const struct needs *needs)
 {
 	scmp_filter_ctx filter;
 	int wrong;
@@ -210,25 +224,30 @@ static struct error *set_filter(int (*add)(scmp_filter_ctx filter, int command),
 	return NULL;
 #endif
 	filter = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
-	wrong = filter ? add(filter, command) ?: seccomp_load(filter) : -ENOMEM;
+	wrong = filter ? add(filter, needs) ?: seccomp_load(filter) : -ENOMEM;
 	seccomp_release(filter);
 	return wrong ? error_new(-wrong, "memtrace runs without a filter of its calls") : NULL;
 }
 
-struct error *confine_capture(const struct kernel *kernel, int command)
+struct error *confine_capture(const struct kernel *kernel, bool memory, int command)
 {
+	const struct needs needs = { .command = command, .stacks = kernel->stacks,
+				     .memory = memory };
+
 	drop_capabilities(kernel, command >= 0);
-	return set_filter(kernel->stacks ? add_stacks : add_capture, command);
+	return set_filter(add_capture, &needs);
 }
 
 struct error *confine_report(int command)
 {
+	const struct needs needs = { .command = command };
+
 	keep(command >= 0 ? BIT(CAP_KILL) : 0, 0);
-	return set_filter(add_report, command);
+	return set_filter(add_report, &needs);
 }
 
 struct error *confine_timer(void)
 {
 	keep(BIT(CAP_SYS_ADMIN), 0);
-	return set_filter(add_timer, -1);
+	return set_filter(add_timer, NULL);
 }

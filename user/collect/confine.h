@@ -20,10 +20,10 @@
 
 /*
  * While a capture goes on: files are opened to be read, and none to be written.  `command` is
- * the pidfd that signals are passed on to, -1: none.  An error says that there is no filter; the
- * capabilities are gone all the same.
+ * the pidfd that signals are passed on to, -1: none.  `memory`: that of other processes is read.
+ * An error says that there is no filter; the capabilities are gone all the same.
  */
-struct error *confine_capture(const struct kernel *kernel, int command);
+struct error *confine_capture(const struct kernel *kernel, bool memory, int command);
 
 /* While a report is made: what is open is read and written, and nothing is opened any more. */
 struct error *confine_report(int command);

@@ -3,6 +3,7 @@
 #include "user/collect/process.h"
 
 #include "user/base/memory.h"
+#include "user/collect/look.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,7 @@ static void release(struct process *process)
 	free(process->histograms);
 	process_drop_live(process);
 	process_forget_rows(process);
+	look_free(process->look);
 }
 
 void process_forget_rows(struct process *process)
@@ -362,6 +364,7 @@ struct process *process_copy(const struct process *process)
 	copy->words = (struct words){ .since_ns = process->words.since_ns };
 	copy->before = (struct words){ 0 };
 	copy->live = copy->next = copy->chain = NULL;
+	copy->look = NULL;
 	copy->earlier = NULL;
 	copy->earlier_count = 0;
 	/* Room as memory_grow() expects it for that count. */

@@ -9,6 +9,7 @@
 #include "user/collect/interval.h"
 #include "user/collect/kernel.h"
 #include "user/collect/launch.h"
+#include "user/collect/look.h"
 #include "user/collect/process.h"
 #include "user/collect/record.h"
 #include "user/collect/stacks.h"
@@ -21,6 +22,7 @@ struct collector {
 	struct cgroup_names cgroups;
 	struct launch launch;
 	struct cost cost;
+	struct looks looks;
 	struct stacks *stacks; /* NULL: not asked for */
 	struct targets targets;
 	char *cgroup_directory;

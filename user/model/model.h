@@ -117,6 +117,8 @@ struct process_model {
 	int64_t unsited_bytes; /* anonymous memory that no site holds */
 	bool has_lazy_free;
 	struct lazy_free lazy_free;
+	Mt__Allocator *const *allocators; /* of the capture: figures by name */
+	size_t allocator_count;
 	uint32_t shares_with_pid; /* 0: has an address space of its own */
 	uint64_t folded;	  /* stands for so many that ended; 0: for itself */
 	uint64_t volume;	  /* bytes of RSS that were moved, up or down */
@@ -156,6 +158,10 @@ struct model {
 	struct loss losses[LOSSES];
 	bool has_losses;
 };
+
+/* What a process has of an allocator, and a figure of one; NULL and 0 where there is none. */
+const Mt__Allocator *allocator_find(const struct process_model *process, const char *name);
+uint64_t allocator_figure(const Mt__Allocator *allocator, const char *name);
 
 /* Builds a model of a capture, which has to stay.  The capture has passed capture_wrong(). */
 void model_build(struct model *model, const Mt__Capture *capture);

@@ -174,6 +174,32 @@ static json_t *site(const struct site_model *from)
 			 "released_by", released);
 }
 
+static json_t *allocator(const Mt__Allocator *from)
+{
+	json_t *object = json_object(), *figures = json_object();
+
+	json_object_set_new(object, "name", json_string(from->name));
+	json_object_set_new(object, "read", json_boolean(from->read));
+	json_object_set_new(object, "complete", json_boolean(from->complete));
+	json_object_set_new(object, "late", json_boolean(from->late));
+	json_object_set_new(object, "before_end_ns",
+			    from->has_before_end_ns ? number(from->before_end_ns) : json_null());
+	for (size_t i = 0; i < from->n_figures; i++)
+		json_object_set_new(figures, from->figures[i]->name,
+				    number(from->figures[i]->value));
+	json_object_set_new(object, "figures", figures);
+	return object;
+}
+
+static json_t *allocators(const struct process_model *from)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < from->allocator_count; i++)
+		json_array_append_new(array, allocator(from->allocators[i]));
+	return array;
+}
+
 /* What stands before the sites of a process, and what behind them. */
 static json_t *process_head(const struct process_model *from)
 {
@@ -238,6 +264,8 @@ static json_t *process_tail(const struct model *model, const struct process_mode
 					      (json_int_t)from->unsited_bytes, "meaning",
 					      sites_rest_meaning(from)));
 	json_object_set_new(object, "mappings", json_array());
+	if (from->allocator_count)
+		json_object_set_new(object, "allocators", allocators(from));
 	json_object_set_new(object, "histograms",
 			    histograms(from->histograms, from->histogram_count));
 	json_object_set_new(object, "findings", findings(model, from));

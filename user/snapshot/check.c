@@ -182,6 +182,23 @@ static bool is_told_soon(const Mt__Capture *capture)
 	return bytes <= MOST_TOLD;
 }
 
+static bool are_allocators(const Mt__Process *process)
+{
+	if (process->n_allocators > MOST_NAMES)
+		return false;
+	for (size_t i = 0; i < process->n_allocators; i++) {
+		const Mt__Allocator *allocator = process->allocators[i];
+
+		if (!is_plain(allocator->name) || allocator->n_figures > MOST_NAMES)
+			return false;
+		for (size_t at = 0; at < allocator->n_figures; at++) {
+			if (!is_plain(allocator->figures[at]->name))
+				return false;
+		}
+	}
+	return true;
+}
+
 static const char *process_wrong(const Mt__Capture *capture, const Mt__Process *process)
 {
 	if (!is_sheet(process->opening) || !is_sheet(process->kernel) ||
@@ -193,6 +210,8 @@ static const char *process_wrong(const Mt__Capture *capture, const Mt__Process *
 		return "a row of a ledger is invalid";
 	if (!are_histograms(capture, process->histograms, process->n_histograms))
 		return "a histogram is invalid";
+	if (!are_allocators(process))
+		return "an allocator is invalid";
 	return are_sites(capture, process) ? NULL : "a site is invalid";
 }
 

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Which allocators are in a process, and what do their books say?  See allocator.h. */
+#include "user/collect/allocator.h"
+
+#include "user/base/memory.h"
+#include "user/heap/glibc.h"
+
+#include <string.h>
+
+struct figure {
+	const char *name;
+	uint64_t value;
+};
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static Mt__Allocator *add_allocator(Mt__Allocator ***list, size_t *count, const char *name)
+{
+	Mt__Allocator *made = memory_new(1, sizeof(*made));
+
+	mt__allocator__init(made);
+	made->name = memory_copy(name, strlen(name));
+	*list = memory_grow(*list, *count, sizeof(**list));
+	(*list)[(*count)++] = made;
+	return made;
+}
+
+static void add_figures(Mt__Allocator *made, const struct figure *figures, size_t count)
+{
+	made->figures = memory_new(count, sizeof(Mt__Figure *));
+	made->n_figures = count;
+	for (size_t i = 0; i < count; i++) {
+		made->figures[i] = memory_new(1, sizeof(Mt__Figure));
+		mt__figure__init(made->figures[i]);
+		made->figures[i]->name = memory_copy(figures[i].name, strlen(figures[i].name));
+		made->figures[i]->value = figures[i].value;
+	}
+}
+
+/* ---- glibc ---- */
+
+static void take_glibc(Mt__Allocator *made, const struct glibc_heap *heap)
+{
+	const struct glibc_arenas *main = &heap->main, *threads = &heap->threads;
+	const struct figure figures[] = {
+		{ "main_system_bytes", main->system_bytes },
+		{ "main_used_bytes", main->chunks.used_bytes },
+		{ "main_used_count", main->chunks.used_count },
+		{ "main_free_bytes", main->chunks.free_bytes },
+		{ "main_free_count", main->chunks.free_count },
+		{ "main_trim_bytes", main->chunks.trim_bytes },
+		{ "main_top_bytes", main->top_bytes },
+		{ "main_top_resident_bytes", main->top_resident_bytes },
+		{ "largest_free_bytes", main->chunks.largest_bytes },
+		{ "above_largest_bytes", main->chunks.above_bytes },
+		{ "above_largest_count", main->chunks.above_count },
+		{ "last_used_address", main->chunks.last_address },
+		{ "last_used_bytes", main->chunks.last_bytes },
+		{ "last_used_is_cached", heap->last_is_cached },
+		{ "thread_arenas", threads->count },
+		{ "thread_system_bytes", threads->system_bytes },
+		{ "thread_used_bytes", threads->chunks.used_bytes },
+		{ "thread_used_count", threads->chunks.used_count },
+		{ "thread_free_bytes", threads->chunks.free_bytes },
+		{ "thread_trim_bytes", threads->chunks.trim_bytes },
+		{ "thread_top_bytes", threads->top_bytes },
+		{ "thread_top_resident_bytes", threads->top_resident_bytes },
+		{ "mmap_threshold_bytes", heap->settings.mmap_threshold },
+		{ "trim_threshold_bytes", heap->settings.trim_threshold },
+		{ "top_pad_bytes", heap->settings.top_pad },
+		{ "thresholds_are_dynamic", heap->settings.is_dynamic },
+		{ "mmapped_bytes", heap->settings.mmapped_bytes },
+		{ "mmapped_count", heap->settings.mmapped_count },
+	};
+	/* The settings come last: where they were not found, they are left out. */
+	size_t count = COUNT(figures) - (heap->has_settings ? 0 : 6);
+
+	made->read = true;
+	made->complete = heap->complete;
+	add_figures(made, figures, count);
+}
+
+Mt__Allocator **allocators_read(const struct image *image, size_t *count)
+{
+	Mt__Allocator **list = NULL;
+	struct glibc_heap heap;
+
+	*count = 0;
+	if (glibc_heap_read(image, &heap))
+		take_glibc(add_allocator(&list, count, "glibc"), &heap);
+	return list;
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What do the allocators inside the followed processes have?  See look.h. */
+#include "user/collect/look.h"
+
+#include "user/base/cleanup.h"
+#include "user/base/memory.h"
+#include "user/base/text.h"
+#include "user/collect/allocator.h"
+#include "user/collect/image.h"
+#include "user/collect/self.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define MS 1000000ULL
+#define SHARE 25		/* of all time, one part of so many at most is spent on looks ... */
+#define OFTEN_NS (100 * MS)	/* ... that come so soon at the most */
+#define EACH_NS (200 * MS)	/* the most that one takes while the capture goes on */
+#define LAST_EACH_NS (500 * MS) /* and at its end */
+#define LAST_NS (2000 * MS)	/* all processes together, then */
+#define GROWTH_SHARE 8		/* what moves more in a tick is not looked at ... */
+#define PATIENCE_NS (1000 * MS) /* but for a process that never rests */
+#define LEAST_BYTES (1 << 20)	/* with less anonymous memory there is nothing to find */
+
+void look_free(struct look *look)
+{
+	for (size_t i = 0; look && i < look->count; i++)
+		protobuf_c_message_free_unpacked(&look->allocators[i]->base, NULL);
+	if (look)
+		free(look->allocators);
+	free(look);
+}
+
+/* Resident, and not of files; 0 where the process is gone. */
+static uint64_t anon_bytes(pid_t pid, uint32_t page_bytes)
+{
+	cleanup_fclose FILE *file = NULL;
+	uint64_t resident = 0, shared = 0;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/statm", pid);
+	file = fopen(path, "re");
+	if (!file || fscanf(file, "%*s %" SCNu64 " %" SCNu64, &resident, &shared) != 2)
+		return 0;
+	return resident > shared ? (resident - shared) * page_bytes : 0;
+}
+
+/* One that has gone meanwhile leaves what was seen before. */
+static void look_at(struct process *process, uint32_t page_bytes, uint64_t limit_ns)
+{
+	uint64_t now = self_monotonic_ns();
+	struct look *look = memory_new(1, sizeof(*look));
+	struct live_image live;
+
+	look->at_ns = now;
+	if (live_image_open(&live, process->pid, page_bytes, now + limit_ns))
+		look->allocators = allocators_read(&live.image, &look->count);
+	look->late = live.late;
+	live_image_close(&live);
+	look->anon_bytes = anon_bytes(process->pid, page_bytes);
+	if (process->look && (!look->count || !look->anon_bytes)) {
+		look_free(look);
+		return;
+	}
+	look_free(process->look);
+	process->look = look;
+}
+
+static bool is_there(const struct process *process)
+{
+	return !process->ended && !process->has_exit && !process->shares_with && !process->hidden;
+}
+
+/* Large enough to be of interest, and at rest. */
+static bool is_due(struct process *process, uint32_t page_bytes, uint64_t now)
+{
+	uint64_t bytes = anon_bytes(process->pid, page_bytes), before;
+
+	if (bytes < LEAST_BYTES)
+		return false;
+	if (!process->look)
+		process->look = memory_new(1, sizeof(*process->look));
+	before = process->look->anon_bytes;
+	process->look->anon_bytes = bytes;
+	return (bytes > before ? bytes - before : before - bytes) < bytes / GROWTH_SHARE ||
+	       now - process->look->at_ns > PATIENCE_NS;
+}
+
+void looks_tick(struct looks *looks, struct process_table *table, uint32_t page_bytes)
+{
+	uint64_t began = self_monotonic_ns(), spent;
+
+	if (!looks->on || !looks->command || began < looks->next_ns)
+		return;
+	for (struct process *process = table->first; process; process = process->next) {
+		if (!is_there(process) || self_monotonic_ns() - began > EACH_NS ||
+		    !is_due(process, page_bytes, began))
+			continue;
+		look_at(process, page_bytes, EACH_NS);
+		looks->count++;
+	}
+	spent = self_monotonic_ns() - began;
+	looks->spent_ns += spent;
+	looks->next_ns = began + (spent * SHARE > OFTEN_NS ? spent * SHARE : OFTEN_NS);
+}
+
+void looks_finish(struct looks *looks, struct process_table *table, uint32_t page_bytes)
+{
+	uint64_t began = self_monotonic_ns();
+
+	for (struct process *process = table->first; looks->on && process;
+	     process = process->next) {
+		if (!is_there(process))
+			continue;
+		if (self_monotonic_ns() - began > LAST_NS) {
+			looks->skipped++;
+			continue;
+		}
+		look_at(process, page_bytes, LAST_EACH_NS);
+		looks->count++;
+	}
+	looks->spent_ns += self_monotonic_ns() - began;
+}
+
+/* What was seen of a program that it is not any more means nothing. */
+void look_record(struct process *process, Mt__Process *made, uint64_t end_ns)
+{
+	struct look *look = process->look;
+	uint64_t end = process->has_exit && process->exit_ns < end_ns ? process->exit_ns : end_ns;
+
+	if (!look || !look->at_ns || look->at_ns < process->last_opened_ns)
+		return;
+	made->allocators = look->allocators;
+	made->n_allocators = look->count;
+	for (size_t i = 0; i < look->count; i++) {
+		look->allocators[i]->has_before_end_ns = made->ended && end > look->at_ns;
+		look->allocators[i]->before_end_ns = end - look->at_ns;
+		look->allocators[i]->late = look->late;
+	}
+	look->allocators = NULL;
+	look->count = 0;
+}
+
+bool looks_note(const struct looks *looks, char *note, size_t size)
+{
+	char time[32], skipped[80] = "";
+
+	if (!looks->count)
+		return false;
+	if (looks->skipped)
+		snprintf(skipped, sizeof(skipped), "; there was no time for %" PRIu64 " processes",
+			 looks->skipped);
+	snprintf(note, size, "The insides of allocators were looked at %" PRIu64 " time%s, which "
+		 "took %s%s (--allocators off: not at all).", looks->count,
+		 looks->count == 1 ? "" : "s",
+		 text_duration(time, sizeof(time), looks->spent_ns), skipped);
+	return true;
+}
