@@ -188,15 +188,20 @@ FUZZ_FLAGS := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
 $(FUZZERS:%=$(BUILD)/tests/fuzz/%): %: %.o $(FUZZ_OBJECTS)
 	$(CC) $(CFLAGS) -fsanitize=fuzzer -o $@ $^ $(COLLECT_LIBRARIES) $(REPORT_LIBRARIES)
 
+$(BUILD)/tests/verdict/cases: tests/verdict/cases.c
+	@mkdir -p $(@D)
+	$(COMPILE) -o $@ $<
+
 # What a guest of tests/kernels runs, too.
 $(BUILD)/tests/kernels/verifier.so: tests/kernels/verifier.c
 	@mkdir -p $(@D)
 	$(COMPILE) -fPIC -shared -o $@ $<
 
-.PHONY: tests workloads guests units units-asan golden-tools symbols fuzzers lint unit asan golden \
-	fuzz
-tests: guests units units-asan golden-tools symbols fuzzers ## build the tests, too
+.PHONY: tests workloads verdicts guests units units-asan golden-tools symbols fuzzers
+.PHONY: lint unit asan golden fuzz
+tests: guests verdicts units units-asan golden-tools symbols fuzzers ## build the tests, too
 workloads: all $(WORKLOADS) $(BUILD)/tests/stacks/zoo
+verdicts: all $(BUILD)/tests/verdict/cases
 guests: workloads $(BUILD)/tests/kernels/verifier.so
 programs: $(BUILD)/memtrace $(WORKLOADS)
 units: $(UNITS)

@@ -40,6 +40,12 @@ def test_operations_are_explained(path):
     sources.assert_none(name for name in operations() if name.split(".")[-1] not in words)
 
 
+def test_findings_are_explained():
+    names = re.findall(r'^\t{ "([a-z-]+)",', text("user/explain/table.c"), re.M)
+    assert len(names) > 10
+    sources.assert_none(name for name in names if f".It {name}\n" not in text("man/memtrace.8.in"))
+
+
 def test_readme_shows_a_report_at_once():
     start = "\n".join(sources.lines("README.md")[:60])
     for words in ("what moved it", "unexplained", "The books balance", "sudo make demo",

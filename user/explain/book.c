@@ -10,6 +10,7 @@
 
 /* Programs and libraries map more of their files than they read. */
 #define UNTOUCHED_LEAST (24 * MIB)
+#define TOLD_SHARE 20 /* of the fall, at the most, that its own calls did not do */
 #define FALL_SHARE 4 /* of the highest RSS, at the least, for a fall to be one */
 
 int64_t rule_moved(const struct facts *facts, const char *operation)
@@ -84,20 +85,35 @@ bool rule_add_returned(const struct facts *facts, struct finding *finding)
 	return any;
 }
 
+void rule_add_holder(const struct facts *facts, struct finding *finding)
+{
+	const struct holder *most = facts->holder_count ? facts->holders : NULL;
+	cleanup_free char *place = most && most->held_bytes > 0 ? holder_place(most) : NULL;
+
+	if (!place || !*place)
+		return;
+	finding_text(finding, "site", place);
+	finding_number(finding, "site_bytes", most->held_bytes);
+}
+
 /* ---- the rules ---- */
 
 /*
  * Of what is mapped still, or, where that has gone by the end, of all that was mapped: that
- * cannot be less than what was reserved and not touched even once in its place.
+ * cannot be less than what was reserved and not touched even once in its place, nor, of what is
+ * mapped still, more than that: what was given back by advice had been touched.
  */
 static int64_t never_touched(const struct facts *facts)
 {
 	int64_t kept = minus(facts->end->bytes[BALANCE_VIRTUAL], facts->end_bytes);
-	int64_t all = minus(facts->reserved_bytes, facts->touched_bytes);
+	int64_t all = minus(facts->reserved_bytes, minus(facts->touched_bytes, facts->again_bytes));
 
 	kept = minus(kept, facts->end->bytes[BALANCE_SWAP]);
 	kept = minus(kept, facts->end->bytes[BALANCE_HUGETLB]);
-	return facts->process->has_at_exit && all > kept ? all : kept;
+	if (facts->process->has_at_exit && all > kept)
+		return all;
+	all = plus(all, facts->born_untouched_bytes);
+	return all < kept ? all : kept;
 }
 
 bool find_never_touched(struct facts *facts, struct finding *finding)
@@ -114,12 +130,65 @@ bool find_never_touched(struct facts *facts, struct finding *finding)
 	return true;
 }
 
-bool find_returned(struct facts *facts, struct finding *finding)
+static uint64_t time_in(const struct process_model *process, const char *operation)
 {
-	finding->bytes = facts->returned_bytes;
+	uint64_t ns = 0;
+
+	for (size_t i = 0; i < process->histogram_count; i++) {
+		const struct histogram_model *histogram = &process->histograms[i];
+
+		if (!strcmp(histogram->name, "syscall_ns") && histogram->operation &&
+		    !strcmp(histogram->operation, operation))
+			ns += histogram->sum;
+	}
+	return ns;
+}
+
+/* The site most of whose memory went back. */
+static void add_giver(const struct facts *facts, struct finding *finding)
+{
+	const struct holder *most = NULL;
+	cleanup_free char *place = NULL;
+
+	for (size_t i = 0; i < facts->holder_count; i++) {
+		if (!most || facts->holders[i].released_bytes > most->released_bytes)
+			most = &facts->holders[i];
+	}
+	place = most && most->released_bytes > 0 ? holder_place(most) : NULL;
+	if (!place || !*place)
+		return;
+	finding_text(finding, "site", place);
+	finding_number(finding, "site_touched_bytes", most->touched_bytes);
+	finding_number(finding, "site_released_bytes", most->released_bytes);
+}
+
+bool find_churn(struct facts *facts, struct finding *finding)
+{
+	uint64_t ns = 0;
+
+	finding->bytes = facts->churned_bytes;
+	for (size_t i = 0; i < sizeof(givers) / sizeof(givers[0]); i++)
+		ns += time_in(facts->process, givers[i].operation);
+	finding_number(finding, "again_bytes", facts->churned_bytes);
 	finding_number(finding, "touched_bytes", facts->touched_bytes);
 	finding_number(finding, "returned_bytes", facts->returned_bytes);
+	finding_number(finding, "fault_count", (int64_t)rule_count_of(facts, "fault"));
+	if (ns)
+		finding_number(finding, "giving_back_ns", (int64_t)ns);
 	rule_add_end(facts, finding);
+	add_giver(facts, finding);
+	return rule_add_returned(facts, finding);
+}
+
+bool find_returned(struct facts *facts, struct finding *finding)
+{
+	finding->bytes = minus(facts->returned_bytes, facts->churned_bytes);
+	finding_number(finding, "touched_bytes", facts->touched_bytes);
+	finding_number(finding, "returned_bytes", facts->returned_bytes);
+	if (facts->churned_bytes)
+		finding_number(finding, "for_good_bytes", finding->bytes);
+	rule_add_end(facts, finding);
+	add_giver(facts, finding);
 	return rule_add_returned(facts, finding);
 }
 
@@ -131,6 +200,7 @@ bool find_peak_then_fell(struct facts *facts, struct finding *finding)
 	finding_number(finding, "fell_bytes", finding->bytes);
 	finding_number(finding, "peak_at_ns", (int64_t)facts->process->peak_at_ns);
 	rule_add_end(facts, finding);
+	finding->told = facts->returned_bytes >= finding->bytes - finding->bytes / TOLD_SHARE;
 	return finding->bytes > peak / FALL_SHARE;
 }
 
@@ -139,5 +209,6 @@ bool find_still_in_use(struct facts *facts, struct finding *finding)
 	finding->bytes = minus(facts->end->bytes[BALANCE_ANON], facts->claimed_bytes);
 	finding_number(finding, "held_bytes", finding->bytes);
 	rule_add_end(facts, finding);
+	rule_add_holder(facts, finding);
 	return true;
 }

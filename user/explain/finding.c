@@ -8,11 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define CHURN_TIMES 2  /* as much as it grew, at the least, for that to be a habit */
 #define FLOOR_SHARE 50 /* of the highest RSS, below which a finding is not worth a word */
 
-static bool is_birth(const char *operation)
+bool row_is_birth(const struct ledger_row *row)
 {
-	return !strcmp(operation, "fork") || !strcmp(operation, "exec");
+	return !strcmp(row->operation, "fork") || !strcmp(row->operation, "exec");
 }
 
 /* Its own calls that give back; what the kernel or another process takes is not given. */
@@ -35,23 +36,48 @@ static int64_t positive(int64_t bytes)
 	return bytes > 0 ? bytes : 0;
 }
 
+static void add_birth(struct facts *facts, const struct balances *with)
+{
+	int64_t bytes = balances_resident(with);
+
+	facts->born_bytes = plus(facts->born_bytes, bytes);
+	facts->born_untouched_bytes = plus(facts->born_untouched_bytes,
+					   minus(with->bytes[BALANCE_VIRTUAL], bytes));
+}
+
 /* What came back from swap had been touched before. */
 static void add_row(struct facts *facts, const struct ledger_row *row)
 {
 	int64_t bytes = balances_resident(&row->moved);
 	int64_t from_swap = positive(minus(0, row->moved.bytes[BALANCE_SWAP]));
 
-	if (is_birth(row->operation)) {
-		facts->born_bytes = plus(facts->born_bytes, bytes);
+	if (row_is_birth(row)) {
+		add_birth(facts, &row->moved);
 		return;
 	}
 	if (!strcmp(row->operation, "exit"))
 		return;
 	facts->reserved_bytes =
 		plus(facts->reserved_bytes, positive(row->moved.bytes[BALANCE_VIRTUAL]));
+	if (row->moved.bytes[BALANCE_VIRTUAL] > 0)
+		facts->asking_count = plus(facts->asking_count, (int64_t)row->count);
 	facts->touched_bytes = plus(facts->touched_bytes, positive(minus(bytes, from_swap)));
 	if (gives_back(row->operation))
 		facts->returned_bytes = plus(facts->returned_bytes, positive(minus(0, bytes)));
+}
+
+/*
+ * At the least: what was touched and did not make it larger than it had been took the place of
+ * something else; the same memory, if its own calls gave that back.
+ */
+static void add_churn(struct facts *facts)
+{
+	int64_t growth = minus((int64_t)facts->process->peak_bytes, facts->born_bytes);
+	int64_t again = minus(facts->touched_bytes, positive(growth));
+
+	again = positive(again < facts->returned_bytes ? again : facts->returned_bytes);
+	facts->again_bytes = again;
+	facts->churned_bytes = again / CHURN_TIMES >= positive(growth) ? again : 0;
 }
 
 static void gather(struct facts *facts, const struct model *model,
@@ -61,11 +87,12 @@ static void gather(struct facts *facts, const struct model *model,
 		.model = model,
 		.process = process,
 		.end = process->has_at_exit ? &process->at_exit : &process->closing,
-		.born_bytes = balances_resident(&process->opening),
 	};
+	add_birth(facts, &process->opening);
 	facts->end_bytes = balances_resident(facts->end);
 	for (size_t i = 0; i < process->row_count; i++)
 		add_row(facts, &process->rows[i]);
+	add_churn(facts);
 	facts->floor_bytes = process->peak_bytes / FLOOR_SHARE > (uint64_t)MIB ?
 				     (int64_t)(process->peak_bytes / FLOOR_SHARE) : MIB;
 }

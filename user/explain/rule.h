@@ -16,7 +16,11 @@ struct facts {
 	int64_t end_bytes;	     /* RSS of that */
 	int64_t born_bytes;	     /* RSS that it began with: before memtrace, by fork, by exec */
 	int64_t touched_bytes;	     /* that came to RSS since then */
+	int64_t asking_count;	     /* calls that reserved */
 	int64_t returned_bytes;	     /* that its own calls gave back, but for ending */
+	int64_t again_bytes;	     /* of the touched: in the place of what had been given back */
+	int64_t churned_bytes;	     /* the same, where it is so much that it is a habit */
+	int64_t born_untouched_bytes; /* of address space that it began with */
 	int64_t reserved_bytes;	     /* of address space, since then */
 	int64_t floor_bytes;	     /* less than that is not worth a word */
 	int64_t claimed_bytes;	     /* of the anonymous memory at the end: has a finding already */
@@ -56,6 +60,9 @@ const struct evidence *finding_evidence(const struct finding *finding, const cha
 /* The words of a rule with evidence in its place; to be freed. */
 char *sentence_write(const char *words, const struct finding *finding);
 
+/* What it began with: by fork, by exec. */
+bool row_is_birth(const struct ledger_row *row);
+
 /* Rows of an operation added up; 0 where there are none. */
 int64_t rule_moved(const struct facts *facts, const char *operation);
 uint64_t rule_count_of(const struct facts *facts, const char *operation);
@@ -66,11 +73,31 @@ void rule_add_end(const struct facts *facts, struct finding *finding);
 /* What its calls gave back, as {calls} and a number for each call; false: nothing. */
 bool rule_add_returned(const struct facts *facts, struct finding *finding);
 
+/* Who holds most, and how much of it, as {site} and {site_bytes}; silent without sites. */
+void rule_add_holder(const struct facts *facts, struct finding *finding);
+
 /* ---- the rules, by file ---- */
 
+/* book.c */
 bool find_never_touched(struct facts *facts, struct finding *finding);
 bool find_returned(struct facts *facts, struct finding *finding);
 bool find_peak_then_fell(struct facts *facts, struct finding *finding);
+bool find_churn(struct facts *facts, struct finding *finding);
 bool find_still_in_use(struct facts *facts, struct finding *finding);
+
+/* leak.c */
+bool find_mapping_leak(struct facts *facts, struct finding *finding);
+
+/* kernel.c */
+bool find_lazily_freed(struct facts *facts, struct finding *finding);
+bool find_swapped_out(struct facts *facts, struct finding *finding);
+bool find_reclaimed(struct facts *facts, struct finding *finding);
+bool find_thp_inflation(struct facts *facts, struct finding *finding);
+
+/* share.c */
+bool find_cow_after_fork(struct facts *facts, struct finding *finding);
+bool find_shared(struct facts *facts, struct finding *finding);
+bool find_file_cache(struct facts *facts, struct finding *finding);
+bool find_child_processes(struct facts *facts, struct finding *finding);
 
 #endif

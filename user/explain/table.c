@@ -3,28 +3,114 @@
 #include "user/explain/rule.h"
 
 const struct rule rules[] = {
+	{ "lazily-freed", NEED_NOTHING, true, find_lazily_freed,
+	  "freed, but the kernel has not taken it yet",
+	  "The program told the kernel that it no longer needs this memory (MADV_FREE), and the "
+	  "kernel takes it only when it runs short: until then RSS counts it. [{marked_bytes} "
+	  "were marked in all; ]{resident_bytes} are still there, {taken_bytes} were taken so "
+	  "far.",
+	  "Nothing, if only the number worries you. To see it go at once, give memory back with "
+	  "MADV_DONTNEED instead of MADV_FREE: RSS would be {resident_bytes} less. (Go: "
+	  "GODEBUG=madvdontneed=1; jemalloc: muzzy_decay_ms:0.)" },
+	{ "cow-after-fork", NEED_NOTHING, true, find_cow_after_fork,
+	  "copied, because it was written to after a fork",
+	  "After a fork, parent and child share their memory until one of them writes to it: "
+	  "then the page is copied. [It was born with {born_with_bytes} of its parent's memory. "
+	  "][It is the parent: its {parent} share its memory. ]It wrote to {copied_count} shared "
+	  "pages, which made copies of {copied_bytes}.[ The code that did most of that: {site} "
+	  "({site_bytes}).]",
+	  "[{python} writes a reference count into each object that it looks at, which copies "
+	  "it: call gc.freeze() and gc.disable() before the fork, or keep large data in arrays "
+	  "instead of many objects. ]Fork before the data is loaded (a fork server), or do not "
+	  "write to it in the child: up to {copied_bytes} stay shared." },
+	{ "thp-inflation", NEED_NOTHING, true, find_thp_inflation,
+	  "never touched, but filled up to make huge pages",
+	  "The kernel (khugepaged) made {collapse_count} huge pages out of small ones, and put "
+	  "memory also where the program had never written: {filled_up_bytes} more than it "
+	  "touched.",
+	  "Switch huge pages off for this program: prctl(PR_SET_THP_DISABLE), or "
+	  "madvise(MADV_NOHUGEPAGE) for this range; or set "
+	  "/sys/kernel/mm/transparent_hugepage/khugepaged/max_ptes_none to 0. That is "
+	  "{filled_up_bytes} less." },
+	{ "shared-not-yours", NEED_NOTHING, false, find_shared,
+	  "shared with other processes, counted in each of them",
+	  "[{inherited_bytes} are its parent's memory as it was at the fork, which neither of "
+	  "the two has written to since: it is there once. ][{shared_memory_bytes} are shared "
+	  "memory, which is there once, however many processes use it. ]Adding up the RSS of "
+	  "several processes counts it several times.",
+	  "Nothing to do: ending this process alone would not free it. To add up processes, take "
+	  "PSS (/proc/PID/smaps_rollup) instead of RSS." },
+	{ "file-cache-not-heap", NEED_NOTHING, false, find_file_cache,
+	  "pages of files, not memory that the program asked for",
+	  "Of the {end_bytes} that it {verb} {moment}, {file_bytes} are pages of programs, "
+	  "libraries and other files that it has mapped. The kernel keeps them as a cache of the "
+	  "disk and can drop them at any time; {anon_bytes} are the program's own.",
+	  "Nothing to do: when memory is short, the kernel takes these first. munmap() or "
+	  "madvise(MADV_DONTNEED) takes them out of RSS." },
+	{ "swapped-out", NEED_NOTHING, true, find_swapped_out,
+	  "on the swap device instead of in memory",
+	  "{swap_bytes} of its memory is swapped out, which RSS does not count[; it asked for "
+	  "that itself, by {pageout}]. Touching it again means waiting for the disk.",
+	  "More memory (or a higher memory.high or memory.max of its cgroup), or less in use at "
+	  "once; mlock() what must not wait." },
+	{ "reclaimed-by-kernel", NEED_NOTHING, true, find_reclaimed,
+	  "taken by the kernel, because memory was short",
+	  "Memory ran short, in the machine or in the cgroup of the process, and the kernel took "
+	  "{taken_bytes} from it[; {still_swapped_bytes} of that is in swap]. The rest was "
+	  "dropped, or has been fetched again: that is time spent waiting.",
+	  "More memory (or a higher memory.high or memory.max of its cgroup), or less in use at "
+	  "once: a process that is short of memory is slow before it fails." },
+	{ "child-processes", NEED_NOTHING, false, find_child_processes,
+	  "held by its children, not by the process itself",
+	  "It {verb} {end_bytes} itself {moment}. [Its {child_count} children and their children "
+	  "hold {children_bytes} of their own. ][Of its {child_count} children, one held "
+	  "{largest_peak_bytes} at its highest. ]The largest is process {largest_pid} "
+	  "({largest}).",
+	  "Look at the children: process {largest_pid} first." },
+	{ "mapping-leak", NEED_NOTHING, true, find_mapping_leak,
+	  "asked for more and more, and gave nothing back",
+	  "It asked for memory {asking_count} times, gave next to nothing back, and still grew "
+	  "when memtrace looked last: by {growth_bytes}, which is {per_second_bytes} each "
+	  "second.[ Most of what is there was first touched by {site}: {site_bytes}.] A program "
+	  "that is still filling its caches looks the same: look again later.",
+	  "Find what keeps it: [begin at {site}. ]Each mmap() or malloc() needs its munmap() or "
+	  "free(), each list, dictionary or cache that only grows a limit. memtrace -i 10 shows "
+	  "whether it goes on." },
 	{ "never-touched", NEED_NOTHING, false, find_never_touched,
 	  "asked for, but never used",
-	  "It reserved {reserved_bytes} of addresses, but wrote or read only part of that: a page "
-	  "becomes memory when it is first touched, and {never_touched_bytes} never were. That is "
-	  "address space (VSZ), not memory: RSS was {peak_bytes} at its highest.",
-	  "Nothing: it costs next to nothing. Where a limit on address space (ulimit -v) is hit, "
-	  "reserve less." },
+	  "It reserved {reserved_bytes} of addresses, but wrote or read only part of that: a "
+	  "page becomes memory when it is first touched, and {never_touched_bytes} never were. "
+	  "That is address space (VSZ), not memory: RSS was {peak_bytes} at its highest.",
+	  "Nothing to do: it costs next to nothing. Where a limit on address space (ulimit -v) "
+	  "is hit, reserve less." },
+	{ "churn", NEED_NOTHING, true, find_churn,
+	  "given back and then touched again, over and over",
+	  "It touched {touched_bytes} in all, but never held more than {peak_bytes}: what it "
+	  "gave back ({calls}) it soon asked for again, and the kernel had to find and clear "
+	  "that memory anew, in {fault_count} faults.[ The calls that gave it back took "
+	  "{giving_back_ns}.][ Most of it: {site}, which touched {site_touched_bytes}, of which "
+	  "{site_released_bytes} went back.]",
+	  "Keep the memory and use it again: one buffer instead of a new one each time. For "
+	  "malloc: MALLOC_MMAP_THRESHOLD_=1073741824 MALLOC_TRIM_THRESHOLD_=1073741824 in the "
+	  "environment keep up to {peak_bytes} and save the faults." },
 	{ "returned", NEED_NOTHING, false, find_returned,
 	  "went back to the system while it ran",
-	  "It touched {touched_bytes} and gave {returned_bytes} back, by {calls}. At its highest "
-	  "it held {peak_bytes}; {moment} it {verb} {end_bytes}.",
-	  "Nothing: what went back is free for other programs." },
+	  "It touched {touched_bytes} and gave {returned_bytes} back, by {calls}[; "
+	  "{for_good_bytes} of that for good]. At its highest it held {peak_bytes}; {moment} it "
+	  "{verb} {end_bytes}.[ Most of it was of {site}: it touched {site_touched_bytes}, of "
+	  "which {site_released_bytes} went back.]",
+	  "Nothing to do: what went back is free for other programs." },
 	{ "peak-then-fell", NEED_NOTHING, false, find_peak_then_fell,
 	  "less than at its highest",
 	  "It held {peak_bytes} at its highest, {peak_at_ns} after the start, and {end_bytes} "
 	  "{moment}.",
-	  "If the highest is what hurts, as with a limit on memory, look for what needs all of it "
-	  "at once, and work in smaller pieces." },
+	  "If the highest is what hurts, as with a limit on memory, look for what needs all of "
+	  "it at once, and work in smaller pieces." },
 	{ "still-in-use", NEED_NOTHING, false, find_still_in_use,
 	  "in use",
 	  "Of the {end_bytes} that it {verb} {moment}, {held_bytes} is memory that the program "
-	  "asked for, wrote to and did not give back.",
+	  "asked for, wrote to and did not give back.[ Most of it, {site_bytes}, was first "
+	  "touched by {site}.]",
 	  "" },
 };
 

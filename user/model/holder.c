@@ -2,6 +2,7 @@
 /* Whose code is it, for a person?  See holder.h. */
 #include "user/model/holder.h"
 
+#include "user/base/cleanup.h"
 #include "user/base/memory.h"
 
 #include <stdlib.h>
@@ -223,4 +224,31 @@ void holders_free(struct holder *holders, size_t count)
 	for (size_t i = 0; i < count; i++)
 		free(holders[i].released_by);
 	free(holders);
+}
+
+/* ---- words ---- */
+
+char *frame_place(const struct frame_model *frame)
+{
+	cleanup_free char *name = frame_name(frame);
+	const char *slash = frame->file ? strrchr(frame->file, '/') : NULL;
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+
+	fputs(name, out);
+	if (frame->file)
+		fprintf(out, " (%s", slash && slash[1] ? slash + 1 : frame->file);
+	if (frame->file && frame->line)
+		fprintf(out, ":%u", frame->line);
+	if (frame->file)
+		fputc(')', out);
+	fclose(out);
+	return text;
+}
+
+char *holder_place(const struct holder *holder)
+{
+	return holder->at < holder->stack->count ? frame_place(holder->stack->frames[holder->at]) :
+						   memory_copy("", 0);
 }

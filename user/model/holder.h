@@ -22,4 +22,10 @@ void holders_free(struct holder *holders, size_t count);
 /* Is it code that a chain of callers is better without: libc, the interpreter, the start? */
 bool holder_is_plumbing(const struct process_model *process, const struct frame_model *frame);
 
+/* "main (list.c:5)", of the file its name alone; to be freed. */
+char *frame_place(const struct frame_model *frame);
+
+/* The place of the frame to show; "" where nothing is known.  To be freed. */
+char *holder_place(const struct holder *holder);
+
 #endif

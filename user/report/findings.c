@@ -38,10 +38,12 @@ static void put_title(const struct finding *finding, const struct report_options
 static void put_finding(const struct finding *finding, const struct report_options *options,
 			FILE *out)
 {
+	bool has_any = strncmp(finding->remedy, "Nothing", 7) != 0;
+
 	put_title(finding, options, out);
 	put_words("", finding->why, options, out);
 	if (*finding->remedy)
-		put_words("To try: ", finding->remedy, options, out);
+		put_words(has_any ? "To try: " : "", finding->remedy, options, out);
 }
 
 void findings_write(const struct model *model, const struct process_model *process,
@@ -53,7 +55,7 @@ void findings_write(const struct model *model, const struct process_model *proce
 	findings_build(&findings, model, process);
 	shown = findings.count < options->limit ? findings.count : options->limit;
 	for (size_t i = 0; i < shown; i++) {
-		if (i < FULL)
+		if (i < FULL && !findings.at[i].told)
 			put_finding(&findings.at[i], options, out);
 		else
 			put_title(&findings.at[i], options, out);

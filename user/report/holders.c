@@ -31,19 +31,11 @@ static void put_name(FILE *out, const char *path)
 	fputs(slash && slash[1] ? slash + 1 : path, out);
 }
 
-/* "main (list.c:5)" */
 static void put_frame(FILE *out, const struct frame_model *frame)
 {
-	cleanup_free char *name = frame_name(frame);
+	cleanup_free char *place = frame_place(frame);
 
-	fputs(name, out);
-	if (!frame->file)
-		return;
-	fputs(" (", out);
-	put_name(out, frame->file);
-	if (frame->line)
-		fprintf(out, ":%u", frame->line);
-	fputc(')', out);
+	fputs(place, out);
 }
 
 /* "malloc" and "memset", whatever libc calls them: __GI___libc_malloc, __memset_avx2_erms. */

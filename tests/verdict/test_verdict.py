@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Does the first finding name the cause, to within 5 % of what the program itself says?"""
+import dataclasses
+import pathlib
+import subprocess
+
+import pytest
+
+import support
+
+HERE = pathlib.Path(__file__).resolve().parent
+C = [support.BUILD / "tests/verdict/cases"]
+PYTHON = ["/usr/bin/python3", HERE / "cases.py"]
+TOLERANCE = 0.05
+
+
+@dataclasses.dataclass
+class Case:
+    """A program with one cause, which `alarm` says is to be mended."""
+    language: list
+    name: str
+    finding: str
+    alarm: bool = False
+    child: bool = False  # of which the verdict is
+
+    def __str__(self):
+        return f"{pathlib.Path(self.language[-1]).name}:{self.name}"
+
+
+CASES = (
+    Case(C, "hold-mapping", "still-in-use"),
+    Case(C, "hold-heap", "still-in-use"),
+    Case(C, "never-touch", "never-touched"),
+    Case(C, "give-back", "returned"),
+    Case(C, "give-back-by-advice", "returned"),
+    Case(C, "give-back-heap", "returned"),
+    Case(C, "free-lazily", "lazily-freed", alarm=True),
+    Case(C, "churn", "churn", alarm=True),
+    Case(C, "churn-by-advice", "churn", alarm=True),
+    Case(C, "copy-in-child", "cow-after-fork", alarm=True, child=True),
+    Case(C, "share-with-parent", "shared-not-yours", child=True),
+    Case(C, "share-memory", "shared-not-yours"),
+    Case(C, "map-file", "file-cache-not-heap"),
+    Case(C, "have-children", "child-processes"),
+    Case(C, "leak", "mapping-leak", alarm=True),
+    Case(PYTHON, "hold-buffers", "still-in-use"),
+    Case(PYTHON, "hold-numbers", "still-in-use"),
+    Case(PYTHON, "drop-list", "returned"),
+    Case(PYTHON, "drop-buffers", "returned"),
+    Case(PYTHON, "reserve", "never-touched"),
+    Case(PYTHON, "churn", "churn", alarm=True),
+    Case(PYTHON, "read-in-child", "cow-after-fork", alarm=True, child=True),
+)
+
+
+def process_of(document, pid, child):
+    """The one that the verdict is about."""
+    found = [process for process in document["processes"]
+             if process["parent_pid" if child else "pid"] == pid]
+    assert len(found) == 1
+    return found[0]
+
+
+def capture(case):
+    """What the program says of itself, and what memtrace says of it."""
+    with support.started(*case.language, case.name, stdin=subprocess.PIPE,
+                         stdout=subprocess.PIPE, text=True) as program:
+        with support.following("-p", program.pid) as follower:
+            program.stdin.write("\n")
+            program.stdin.flush()
+            truth = int(program.stdout.readline())
+            document = follower.stop()
+        program.stdin.close()
+        program.wait(support.SECONDS)
+    return truth, process_of(document, program.pid, case.child)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_first_finding_is_the_cause(case):
+    truth, process = capture(case)
+    findings = process["findings"]
+    said = "\n".join(f"{one['bytes']:>12} {one['id']}: {one['why']}" for one in findings)
+    assert findings and findings[0]["id"] == case.finding, f"{truth}, and\n{said}"
+    assert abs(findings[0]["bytes"] - truth) <= TOLERANCE * truth, f"{truth}, and\n{said}"
+    assert any(one["alarm"] for one in findings) == case.alarm, said
+    assert findings == sorted(findings, key=lambda one: -one["bytes"])

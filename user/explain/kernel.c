@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What did the kernel do on its own account: took, swapped out, made huge, or might take yet? */
+#include "user/explain/rule.h"
+
+#include <string.h>
+
+static int64_t positive(int64_t bytes)
+{
+	return bytes > 0 ? bytes : 0;
+}
+
+/* Where it could not be measured, as the process has ended: no more than was marked is there. */
+bool find_lazily_freed(struct facts *facts, struct finding *finding)
+{
+	const struct lazy_free *lazy = &facts->process->lazy_free;
+
+	if (!facts->process->has_lazy_free || !lazy->has_resident)
+		return false;
+	finding->bytes = (int64_t)lazy->resident_bytes;
+	finding_number(finding, "resident_bytes", finding->bytes);
+	if (lazy->has_marked)
+		finding_number(finding, "marked_bytes", (int64_t)lazy->marked_bytes);
+	finding_number(finding, "taken_bytes", (int64_t)lazy->taken_bytes);
+	rule_add_end(facts, finding);
+	facts->claimed_bytes = plus(facts->claimed_bytes, finding->bytes);
+	return true;
+}
+
+bool find_swapped_out(struct facts *facts, struct finding *finding)
+{
+	finding->bytes = facts->end->bytes[BALANCE_SWAP];
+	finding_number(finding, "swap_bytes", finding->bytes);
+	if (rule_count_of(facts, "madvise.pageout"))
+		finding_text(finding, "pageout", "madvise(MADV_PAGEOUT)");
+	rule_add_end(facts, finding);
+	return true;
+}
+
+/* What is in swap has a finding of its own: here is what the kernel dropped, or fetched again. */
+bool find_reclaimed(struct facts *facts, struct finding *finding)
+{
+	int64_t taken = minus(0, rule_moved(facts, "reclaim"));
+	int64_t opening = facts->process->opening.bytes[BALANCE_SWAP];
+	int64_t swapped = positive(minus(facts->end->bytes[BALANCE_SWAP], opening));
+
+	finding->bytes = minus(taken, swapped);
+	finding_number(finding, "taken_bytes", taken);
+	if (swapped)
+		finding_number(finding, "still_swapped_bytes", swapped);
+	finding_number(finding, "again_bytes", finding->bytes);
+	rule_add_end(facts, finding);
+	return true;
+}
+
+/* Pages that the program had not touched when a huge one was made of it and its neighbours. */
+bool find_thp_inflation(struct facts *facts, struct finding *finding)
+{
+	finding->bytes = rule_moved(facts, "khugepaged");
+	finding_number(finding, "filled_up_bytes", finding->bytes);
+	finding_number(finding, "collapse_count", (int64_t)rule_count_of(facts, "khugepaged"));
+	rule_add_end(facts, finding);
+	if (finding->bytes >= facts->floor_bytes)
+		facts->claimed_bytes = plus(facts->claimed_bytes, finding->bytes);
+	return true;
+}

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What of RSS is not the process's own: its parent's, other programs', files', its children's? */
+#include "user/explain/rule.h"
+
+#include <string.h>
+
+#define FAMILY_MOST 256	       /* processes: each is looked for in all of them */
+#define FILES_LEAST (16 * MIB) /* more than programs and their libraries take */
+#define FILES_SHARE 4	       /* of what it holds, at the least */
+
+static int64_t smaller(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+static int64_t row_bytes(const struct process_model *process, const char *operation,
+			 enum balance balance)
+{
+	int64_t bytes = 0;
+
+	for (size_t i = 0; i < process->row_count; i++) {
+		if (!strcmp(process->rows[i].operation, operation))
+			bytes = plus(bytes, process->rows[i].moved.bytes[balance]);
+	}
+	return bytes;
+}
+
+/* A copy moves no counter; where one did, the page was of a file or new. */
+static int64_t copied_bytes(const struct facts *facts, const struct process_model *process)
+{
+	uint64_t count = 0;
+	int64_t moved = row_bytes(process, "fault.cow", BALANCE_ANON);
+
+	for (size_t i = 0; i < process->row_count; i++) {
+		if (!strcmp(process->rows[i].operation, "fault.cow"))
+			count += process->rows[i].count;
+	}
+	return minus((int64_t)(count * facts->model->capture->host->page_bytes),
+		     moved > 0 ? moved : 0);
+}
+
+static const struct balances *end_of(const struct process_model *process)
+{
+	return process->has_at_exit ? &process->at_exit : &process->closing;
+}
+
+/* Anonymous memory that it was born with and did not copy: RSS counts it in the parent, too. */
+static int64_t inherited_bytes(const struct facts *facts, const struct process_model *process)
+{
+	int64_t bytes = row_bytes(process, "fork", BALANCE_ANON);
+
+	for (size_t i = 0; i < process->row_count; i++) {
+		if (!strcmp(process->rows[i].operation, "exec"))
+			return 0;
+	}
+	if (bytes <= 0)
+		return 0;
+	bytes = smaller(minus(bytes, copied_bytes(facts, process)),
+			end_of(process)->bytes[BALANCE_ANON]);
+	return bytes > 0 ? bytes : 0;
+}
+
+/* ---- the rules ---- */
+
+static bool is_parent(const struct facts *facts)
+{
+	const struct model *model = facts->model;
+
+	for (size_t i = 0; i < model->process_count; i++) {
+		const struct process_model *child = &model->processes[i];
+
+		if (child->parent_pid == facts->process->pid && !child->folded &&
+		    row_bytes(child, "fork", BALANCE_ANON))
+			return true;
+	}
+	return false;
+}
+
+static bool is_python(const struct process_model *process)
+{
+	const char *slash = strrchr(process->executable, '/');
+
+	return !strncmp(slash ? slash + 1 : process->executable, "python", 6);
+}
+
+bool find_cow_after_fork(struct facts *facts, struct finding *finding)
+{
+	int64_t born = row_bytes(facts->process, "fork", BALANCE_ANON);
+
+	finding->bytes = copied_bytes(facts, facts->process);
+	if (finding->bytes < facts->floor_bytes || (born <= 0 && !is_parent(facts)))
+		return false;
+	finding_number(finding, "copied_bytes", finding->bytes);
+	finding_number(finding, "copied_count", (int64_t)rule_count_of(facts, "fault.cow"));
+	if (born > 0)
+		finding_number(finding, "born_with_bytes", born);
+	else
+		finding_text(finding, "parent", "children");
+	if (is_python(facts->process))
+		finding_text(finding, "python", "Python");
+	rule_add_holder(facts, finding);
+	facts->claimed_bytes = plus(facts->claimed_bytes, finding->bytes);
+	return true;
+}
+
+bool find_shared(struct facts *facts, struct finding *finding)
+{
+	int64_t inherited = inherited_bytes(facts, facts->process);
+	int64_t shmem = facts->end->bytes[BALANCE_SHMEM];
+
+	if (inherited >= facts->floor_bytes) {
+		finding_number(finding, "inherited_bytes", inherited);
+		facts->claimed_bytes = plus(facts->claimed_bytes, inherited);
+		finding->bytes = inherited;
+		finding->inferred = true;
+	}
+	if (shmem >= facts->floor_bytes) {
+		finding_number(finding, "shared_memory_bytes", shmem);
+		finding->bytes = plus(finding->bytes, shmem);
+	}
+	rule_add_end(facts, finding);
+	return true;
+}
+
+bool find_file_cache(struct facts *facts, struct finding *finding)
+{
+	finding->bytes = facts->end->bytes[BALANCE_FILE];
+	finding_number(finding, "file_bytes", finding->bytes);
+	finding_number(finding, "anon_bytes", facts->end->bytes[BALANCE_ANON]);
+	rule_add_end(facts, finding);
+	return finding->bytes >= FILES_LEAST && finding->bytes > facts->end_bytes / FILES_SHARE;
+}
+
+/* ---- a tree ---- */
+
+static const struct process_model *find_pid(const struct model *model, uint32_t pid)
+{
+	for (size_t i = 0; i < model->process_count; i++) {
+		if (model->processes[i].pid == pid && !model->processes[i].folded)
+			return &model->processes[i];
+	}
+	return NULL;
+}
+
+/* Pids are used again, and a capture may say anything: no further than a chain can be long. */
+static bool descends(const struct model *model, const struct process_model *process, uint32_t pid)
+{
+	for (int steps = 0; process && steps < 64; steps++) {
+		if (process->parent_pid == pid)
+			return true;
+		process = find_pid(model, process->parent_pid);
+	}
+	return false;
+}
+
+struct family {
+	size_t count, living;
+	int64_t own_bytes; /* of all of them, of those that live; what they share once */
+	const struct process_model *largest;
+};
+
+static int64_t own_bytes(const struct facts *facts, const struct process_model *process)
+{
+	const struct balances *end = end_of(process);
+	int64_t bytes = minus(balances_resident(end), end->bytes[BALANCE_FILE]);
+
+	return process->shares_with_pid ? 0 : minus(bytes, inherited_bytes(facts, process));
+}
+
+static void add_to_family(const struct facts *facts, struct family *family,
+			  const struct process_model *child)
+{
+	family->count++;
+	family->living += !child->ended;
+	if (!child->ended)
+		family->own_bytes = plus(family->own_bytes, own_bytes(facts, child));
+	if (!family->largest || child->peak_bytes > family->largest->peak_bytes)
+		family->largest = child;
+}
+
+static void read_family(const struct facts *facts, struct family *family)
+{
+	const struct process_model *self = facts->process;
+
+	for (size_t i = 0; i < facts->model->process_count; i++) {
+		const struct process_model *child = &facts->model->processes[i];
+
+		if (child != self && !child->folded && child->pid != self->pid &&
+		    descends(facts->model, child, self->pid))
+			add_to_family(facts, family, child);
+	}
+}
+
+/* Those that live hold it now; of those that ended, the largest, as they need not overlap. */
+bool find_child_processes(struct facts *facts, struct finding *finding)
+{
+	struct family family = { 0 };
+
+	if (facts->model->process_count > FAMILY_MOST)
+		return false;
+	read_family(facts, &family);
+	if (!family.count)
+		return false;
+	finding->bytes = family.own_bytes;
+	if (!family.living) {
+		finding->bytes = (int64_t)family.largest->peak_bytes;
+		finding_number(finding, "largest_peak_bytes", finding->bytes);
+	} else {
+		finding_number(finding, "children_bytes", finding->bytes);
+	}
+	finding_number(finding, "child_count", (int64_t)family.count);
+	finding_number(finding, "largest_pid", family.largest->pid);
+	finding_text(finding, "largest", family.largest->command);
+	rule_add_end(facts, finding);
+	return finding->bytes > minus(facts->end_bytes, facts->end->bytes[BALANCE_FILE]) &&
+	       finding->bytes > (int64_t)facts->process->peak_bytes / 2;
+}
