@@ -198,7 +198,8 @@ static void assert_numbers_are_evidence(const struct finding *finding)
 
 		while (length && ispunct(at[length - 1]))
 			length--;
-		if (at[-1] == ' ' && !is_evidence(finding, at, length))
+		if ((at == finding->why || at[-1] == ' ') &&
+		    !is_evidence(finding, at, length))
 			fail_msg("'%.*s' of '%s'", (int)length, at, finding->why);
 		at += length;
 	}
