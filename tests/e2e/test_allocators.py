@@ -121,8 +121,50 @@ def test_thresholds_that_grew_are_told():
     assert look("full").figures["mmap_threshold_bytes"] == 128 << 10
 
 
+FINDINGS = {"pinned": ("heap-top-pinned", "trim_bytes"), "fast": ("heap-top-pinned", "trim_bytes"),
+            "cached": ("heap-top-pinned", "trim_bytes"),
+            "holes": ("heap-fragmented", "trim_bytes"),
+            "wide_holes": ("heap-fragmented", "trim_bytes"),
+            "grown": ("mmap-threshold-grew", "top_resident_bytes"),
+            "threads": ("thread-arenas", "trim_bytes")}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_first_finding_names_the_cause(case):
+    first = look(case).process["findings"][0]
+    wanted, _ = FINDINGS.get(case, ("still-in-use", None))
+    assert first["id"] == wanted, look(case).process["findings"]
+
+
+@pytest.mark.parametrize("case", FINDINGS)
+def test_what_to_try_gives_back_what_it_says(case):
+    """malloc_trim(0), within 10 %: of its evidence, and of its bytes where it can give all."""
+    one = look(case)
+    found, name = one.process["findings"][0], FINDINGS[case][1]
+    assert "malloc_trim(0)" in found["try"]
+    assert abs(found["evidence"][name] - one.given_back) <= max(one.given_back * 0.1, 64 * PAGE)
+    if found["id"] in ("heap-top-pinned", "mmap-threshold-grew"):
+        assert abs(found["bytes"] - one.given_back) <= one.given_back * 0.1
+
+
+@pytest.mark.parametrize("case, setting, share", [
+    ("grown", "MALLOC_TRIM_THRESHOLD_=131072", 0.1), ("threads", "MALLOC_ARENA_MAX=1", 1.0),
+])
+def test_settings_to_try_keep_it_from_happening(case, setting, share):
+    """What they would have given back is not there in the first place."""
+    words = ["env", setting, program(), case]
+    with support.started(*words, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                         stderr=subprocess.DEVNULL) as target:
+        assert target.stdout.readline() == b"ready\n"
+        anon = status_bytes(target.pid, "RssAnon")
+    found = look(case).process["findings"][0]
+    spared = look(case).resident[0] - anon
+    assert setting.split("=", maxsplit=1)[0] in found["try"]
+    assert abs(spared - found["bytes"]) <= found["bytes"] * share
+
+
 def test_a_command_is_looked_at_before_its_end():
-    line = f"sleep 0.6 | {program()} pinned >&2"
+    line = f"sleep 1.2 | {program()} pinned >&2"
     process = process_of(memtrace("-f", "json", "--", "sh", "-c", line))
     assert process["command"] == "heaps"
     figures = figures_of(process)

@@ -53,7 +53,7 @@ static void look_at(struct process *process, uint32_t page_bytes, uint64_t limit
 	struct look *look = memory_new(1, sizeof(*look));
 	struct live_image live;
 
-	look->at_ns = now;
+	look->at_ns = look->since_ns = now;
 	if (live_image_open(&live, process->pid, page_bytes, now + limit_ns))
 		look->allocators = allocators_read(&live.image, &look->count);
 	look->late = live.late;
@@ -79,17 +79,19 @@ static bool is_due(struct process *process, uint32_t page_bytes, uint64_t now)
 
 	if (bytes < LEAST_BYTES)
 		return false;
-	if (!process->look)
+	if (!process->look) {
 		process->look = memory_new(1, sizeof(*process->look));
+		process->look->since_ns = now;
+	}
 	before = process->look->anon_bytes;
 	process->look->anon_bytes = bytes;
 	return (bytes > before ? bytes - before : before - bytes) < bytes / GROWTH_SHARE ||
-	       now - process->look->at_ns > PATIENCE_NS;
+	       now - process->look->since_ns > PATIENCE_NS;
 }
 
 void looks_tick(struct looks *looks, struct process_table *table, uint32_t page_bytes)
 {
-	uint64_t began = self_monotonic_ns(), spent;
+	uint64_t began = self_monotonic_ns(), spent = self_cpu_ns();
 
 	if (!looks->on || !looks->command || began < looks->next_ns)
 		return;
@@ -100,14 +102,14 @@ void looks_tick(struct looks *looks, struct process_table *table, uint32_t page_
 		look_at(process, page_bytes, EACH_NS);
 		looks->count++;
 	}
-	spent = self_monotonic_ns() - began;
+	spent = self_cpu_ns() - spent;
 	looks->spent_ns += spent;
 	looks->next_ns = began + (spent * SHARE > OFTEN_NS ? spent * SHARE : OFTEN_NS);
 }
 
 void looks_finish(struct looks *looks, struct process_table *table, uint32_t page_bytes)
 {
-	uint64_t began = self_monotonic_ns();
+	uint64_t began = self_monotonic_ns(), cpu = self_cpu_ns();
 
 	for (struct process *process = table->first; looks->on && process;
 	     process = process->next) {
@@ -120,7 +122,7 @@ void looks_finish(struct looks *looks, struct process_table *table, uint32_t pag
 		look_at(process, page_bytes, LAST_EACH_NS);
 		looks->count++;
 	}
-	looks->spent_ns += self_monotonic_ns() - began;
+	looks->spent_ns += self_cpu_ns() - cpu;
 }
 
 /* What was seen of a program that it is not any more means nothing. */
@@ -152,7 +154,7 @@ bool looks_note(const struct looks *looks, char *note, size_t size)
 		snprintf(skipped, sizeof(skipped), "; there was no time for %" PRIu64 " processes",
 			 looks->skipped);
 	snprintf(note, size, "The insides of allocators were looked at %" PRIu64 " time%s, which "
-		 "took %s%s (--allocators off: not at all).", looks->count,
+		 "took %s of CPU time%s (--allocators off: not at all).", looks->count,
 		 looks->count == 1 ? "" : "s",
 		 text_duration(time, sizeof(time), looks->spent_ns), skipped);
 	return true;

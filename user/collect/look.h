@@ -16,6 +16,7 @@
 /* What was seen of one process. */
 struct look {
 	uint64_t at_ns;	     /* 0: there was none yet */
+	uint64_t since_ns;   /* of that, or of when it became worth one */
 	uint64_t anon_bytes; /* at the last tick */
 	bool late;	     /* it took too long: some was left out */
 	Mt__Allocator **allocators;
@@ -26,7 +27,7 @@ struct look {
 struct looks {
 	bool on;
 	bool command; /* look now and then */
-	uint64_t count, spent_ns;
+	uint64_t count, spent_ns; /* of CPU time */
 	uint64_t next_ns; /* not before that */
 	uint64_t skipped; /* processes that there was no time for at the end */
 };

@@ -100,4 +100,10 @@ bool find_shared(struct facts *facts, struct finding *finding);
 bool find_file_cache(struct facts *facts, struct finding *finding);
 bool find_child_processes(struct facts *facts, struct finding *finding);
 
+/* heap.c */
+bool find_heap_top_pinned(struct facts *facts, struct finding *finding);
+bool find_heap_fragmented(struct facts *facts, struct finding *finding);
+bool find_thread_arenas(struct facts *facts, struct finding *finding);
+bool find_mmap_threshold_grew(struct facts *facts, struct finding *finding);
+
 #endif

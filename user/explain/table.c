@@ -67,6 +67,40 @@ const struct rule rules[] = {
 	  "{largest_peak_bytes} at its highest. ]The largest is process {largest_pid} "
 	  "({largest}).",
 	  "Look at the children: process {largest_pid} first." },
+	{ "heap-top-pinned", NEED_NOTHING, true, find_heap_top_pinned,
+	  "free in malloc's heap, but kept: a block at its end holds it",
+	  "The program freed {trim_bytes} that malloc keeps: it gives memory back by itself from "
+	  "the end of its heap alone, and there is [the last of {above_count} blocks with "
+	  "{above_bytes}] a block of {last_bytes} at {last_address}{cached}. Of {heap_bytes} in "
+	  "the heap, {used_bytes} are in use[, as seen {looked_before_end_ns} before the end].",
+	  "Call malloc_trim(0) after a large free: that gives back {trim_bytes} now. For good: "
+	  "take blocks that stay before those that go, or large ones by mmap "
+	  "(MALLOC_MMAP_THRESHOLD_=65536 does that for blocks of 64 KiB and more)." },
+	{ "heap-fragmented", NEED_NOTHING, true, find_heap_fragmented,
+	  "free in malloc's heap, but in holes between blocks in use",
+	  "{free_resident_bytes} of the heap's {heap_bytes} are free, in holes between "
+	  "{used_count} blocks that are in use ({used_bytes}): only the pages that lie in a hole "
+	  "as a whole can be given back, and those are {trim_bytes}[, as seen "
+	  "{looked_before_end_ns} before the end].",
+	  "malloc_trim(0) gives back {trim_bytes} of it now. For the rest: keep blocks that live "
+	  "long apart from those that come and go, or try an allocator that does "
+	  "(LD_PRELOAD=libjemalloc.so.2)." },
+	{ "thread-arenas", NEED_NOTHING, true, find_thread_arenas,
+	  "free, but kept in heaps of threads",
+	  "malloc gives threads heaps of their own (arenas), here {thread_arenas}: of their "
+	  "{thread_system_bytes}, {thread_used_bytes} are in use, and {free_resident_bytes} are "
+	  "free and yet resident. What one thread freed, only those of the same arena use "
+	  "again[, as seen {looked_before_end_ns} before the end].",
+	  "malloc_trim(0) gives back {trim_bytes} of it now. MALLOC_ARENA_MAX=2 in the "
+	  "environment has threads share two arenas, which may cost them some waiting." },
+	{ "mmap-threshold-grew", NEED_NOTHING, true, find_mmap_threshold_grew,
+	  "free at the end of malloc's heap, but kept: it raised its thresholds",
+	  "A large block was freed, and malloc took that for a habit: blocks of up to "
+	  "{mmap_threshold_bytes} come from the heap since then, not by mmap, and up to "
+	  "{trim_threshold_bytes} that are free at its end stay. {top_resident_bytes} do[, as "
+	  "seen {looked_before_end_ns} before the end].",
+	  "MALLOC_TRIM_THRESHOLD_=131072 in the environment keeps both thresholds where they "
+	  "began; malloc_trim(0) gives back {top_resident_bytes} now." },
 	{ "mapping-leak", NEED_NOTHING, true, find_mapping_leak,
 	  "asked for more and more, and gave nothing back",
 	  "It asked for memory {asking_count} times, gave next to nothing back, and still grew "

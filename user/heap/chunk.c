@@ -14,17 +14,28 @@ struct walk {
 	uint64_t run; /* where the free chunks begin that come before this one; 0: none */
 };
 
+/* Of the pages that lie in a range as a whole, those that are not there. */
+static uint64_t absent_bytes(const struct image *image, uint64_t start, uint64_t end,
+			     uint64_t resident)
+{
+	const uint64_t first = (start + image->page_bytes - 1) / image->page_bytes;
+	const uint64_t last = end / image->page_bytes;
+
+	return last > first ? (last - first) * image->page_bytes - resident : 0;
+}
+
 /* Free chunks side by side become one before they are trimmed. */
 static void end_run(struct walk *walk, uint64_t end)
 {
 	const struct image *image = walk->window->image;
 	struct chunk_sums *sums = walk->sums;
-	uint64_t bytes;
+	uint64_t start = walk->run + HEADER_BYTES, bytes = 0;
 
 	if (!walk->run)
 		return;
-	bytes = end - walk->run > image->page_bytes ?
-			image_resident_bytes(image, walk->run + HEADER_BYTES, end) : 0;
+	if (end - walk->run > image->page_bytes)
+		bytes = image_resident_bytes(image, start, end);
+	sums->free_resident_bytes += end - walk->run - absent_bytes(image, start, end, bytes);
 	sums->trim_bytes += bytes;
 	if (bytes > sums->largest_bytes) {
 		sums->largest_bytes = bytes;

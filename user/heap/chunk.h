@@ -17,7 +17,8 @@
 struct chunk_sums {
 	uint64_t used_count, used_bytes;
 	uint64_t free_count, free_bytes;  /* without the top */
-	uint64_t trim_bytes;		  /* resident pages wholly in free chunks */
+	uint64_t free_resident_bytes;	  /* of that */
+	uint64_t trim_bytes;		  /* and of that what pages have as a whole */
 	uint64_t largest_bytes;		  /* trim_bytes of the largest free range ... */
 	uint64_t above_count, above_bytes; /* ... and what is used above that */
 	uint64_t last_address, last_bytes; /* the last used one */

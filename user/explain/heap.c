@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What does malloc keep that the program has freed, and why does it not give it back? */
+#include "user/explain/rule.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#define MMAP_THRESHOLD_BYTES (128 << 10) /* where it begins */
+#define FREE_SHARE 5 /* of a heap, below which holes are what any program has */
+
+static int64_t figure(const Mt__Allocator *heap, const char *name)
+{
+	uint64_t value = allocator_figure(heap, name);
+
+	return value > INT64_MAX ? INT64_MAX : (int64_t)value;
+}
+
+static const Mt__Allocator *glibc_of(const struct facts *facts)
+{
+	const Mt__Allocator *heap = allocator_find(facts->process, "glibc");
+
+	return heap && heap->read ? heap : NULL;
+}
+
+static void add(struct finding *finding, const char *name, const Mt__Allocator *heap,
+		const char *of)
+{
+	finding_number(finding, name, figure(heap, of));
+}
+
+/*
+ * Worth a word, and not more than there was at the end: a command is seen some time before.
+ * Then it is not what the program holds in use.
+ */
+static bool claim(struct facts *facts, struct finding *finding, const Mt__Allocator *heap)
+{
+	if (finding->bytes < facts->floor_bytes ||
+	    finding->bytes > minus(facts->end->bytes[BALANCE_ANON], facts->claimed_bytes))
+		return false;
+	facts->claimed_bytes = plus(facts->claimed_bytes, finding->bytes);
+	finding->inferred = !heap->complete || heap->has_before_end_ns;
+	if (heap->has_before_end_ns)
+		finding_number(finding, "looked_before_end_ns", (int64_t)heap->before_end_ns);
+	return true;
+}
+
+/* Most of what could go lies in one piece. */
+static bool is_pinned(const Mt__Allocator *heap)
+{
+	return figure(heap, "largest_free_bytes") > figure(heap, "main_trim_bytes") / 2;
+}
+
+bool find_heap_top_pinned(struct facts *facts, struct finding *finding)
+{
+	const Mt__Allocator *heap = glibc_of(facts);
+	char address[24];
+
+	if (!heap || !is_pinned(heap))
+		return false;
+	finding->bytes = figure(heap, "main_trim_bytes");
+	add(finding, "trim_bytes", heap, "main_trim_bytes");
+	add(finding, "heap_bytes", heap, "main_system_bytes");
+	add(finding, "used_bytes", heap, "main_used_bytes");
+	add(finding, "last_bytes", heap, "last_used_bytes");
+	snprintf(address, sizeof(address), "0x%" PRIx64,
+		 allocator_figure(heap, "last_used_address"));
+	finding_text(finding, "last_address", address);
+	finding_text(finding, "cached", figure(heap, "last_used_is_cached") ?
+						", freed too, but kept for its thread" : "");
+	if (figure(heap, "above_largest_count") > 1) {
+		add(finding, "above_count", heap, "above_largest_count");
+		add(finding, "above_bytes", heap, "above_largest_bytes");
+	}
+	return claim(facts, finding, heap);
+}
+
+bool find_heap_fragmented(struct facts *facts, struct finding *finding)
+{
+	const Mt__Allocator *heap = glibc_of(facts);
+
+	if (!heap || is_pinned(heap))
+		return false;
+	finding->bytes = figure(heap, "main_free_resident_bytes");
+	add(finding, "free_resident_bytes", heap, "main_free_resident_bytes");
+	add(finding, "trim_bytes", heap, "main_trim_bytes");
+	add(finding, "heap_bytes", heap, "main_system_bytes");
+	add(finding, "used_bytes", heap, "main_used_bytes");
+	add(finding, "used_count", heap, "main_used_count");
+	return finding->bytes > figure(heap, "main_used_bytes") / FREE_SHARE &&
+	       claim(facts, finding, heap);
+}
+
+bool find_thread_arenas(struct facts *facts, struct finding *finding)
+{
+	const Mt__Allocator *heap = glibc_of(facts);
+
+	if (!heap)
+		return false;
+	finding->bytes = plus(figure(heap, "thread_free_resident_bytes"),
+			      figure(heap, "thread_top_resident_bytes"));
+	finding_number(finding, "free_resident_bytes", finding->bytes);
+	add(finding, "trim_bytes", heap, "thread_trim_bytes");
+	add(finding, "thread_arenas", heap, "thread_arenas");
+	add(finding, "thread_system_bytes", heap, "thread_system_bytes");
+	add(finding, "thread_used_bytes", heap, "thread_used_bytes");
+	return finding->bytes > figure(heap, "thread_used_bytes") / FREE_SHARE &&
+	       claim(facts, finding, heap);
+}
+
+bool find_mmap_threshold_grew(struct facts *facts, struct finding *finding)
+{
+	const Mt__Allocator *heap = glibc_of(facts);
+
+	if (!heap || !figure(heap, "thresholds_are_dynamic") ||
+	    figure(heap, "mmap_threshold_bytes") <= MMAP_THRESHOLD_BYTES)
+		return false;
+	finding->bytes = figure(heap, "main_top_resident_bytes");
+	add(finding, "top_resident_bytes", heap, "main_top_resident_bytes");
+	add(finding, "mmap_threshold_bytes", heap, "mmap_threshold_bytes");
+	add(finding, "trim_threshold_bytes", heap, "trim_threshold_bytes");
+	return claim(facts, finding, heap);
+}
