@@ -149,8 +149,8 @@ check: ## all tests (needs root)
 WORKLOADS := $(patsubst tests/workload/%.c,$(BUILD)/tests/workload/%, \
 	$(filter-out tests/workload/workload.c,$(wildcard tests/workload/*.c)))
 
-# Nothing but .eh_frame tells its frames.
-$(BUILD)/tests/stacks/zoo: tests/stacks/zoo.c
+# Nothing but .eh_frame tells their frames.
+$(BUILD)/tests/stacks/%: tests/stacks/%.c
 	@mkdir -p $(@D)
 	$(COMPILE) -O2 -fomit-frame-pointer -o $@ $< -pthread
 
@@ -200,7 +200,7 @@ $(BUILD)/tests/kernels/verifier.so: tests/kernels/verifier.c
 .PHONY: tests workloads verdicts guests units units-asan golden-tools symbols fuzzers
 .PHONY: lint unit asan golden fuzz
 tests: guests verdicts units units-asan golden-tools symbols fuzzers ## build the tests, too
-workloads: all $(WORKLOADS) $(BUILD)/tests/stacks/zoo
+workloads: all $(WORKLOADS) $(BUILD)/tests/stacks/zoo $(BUILD)/tests/stacks/ranges
 verdicts: all $(BUILD)/tests/verdict/cases
 guests: workloads $(BUILD)/tests/kernels/verifier.so
 programs: $(BUILD)/memtrace $(WORKLOADS)

@@ -254,9 +254,10 @@ struct mt_call {
 	__u64 entered_ns;
 	__u64 program_break; /* when it began */
 	__u64 released_pages;
+	__u64 released_anon; /* of those */
 	__u64 serial; /* of the task's calls of all kinds */
 };
-_Static_assert(sizeof(struct mt_call) == 40, "mt_call");
+_Static_assert(sizeof(struct mt_call) == 48, "mt_call");
 
 enum mt_follow {
 	MT_FOLLOWED = 1,
@@ -323,7 +324,7 @@ static inline __u32 mt_filter_index(__u32 serial, __u32 size_class, __u64 chunk)
 enum mt_loss {
 	MT_LOSS_SPACES,	  /* no slot for an address space */
 	MT_LOSS_CELLS,	  /* no book, no row for the call, no block for a histogram */
-	MT_LOSS_MAPPINGS, /* no room for a mapping: touch delay and lifetime miss it */
+	MT_LOSS_MAPPINGS, /* no room for a mapping: touch delay, lifetime or its stack miss it */
 	MT_LOSS_EVENTS,	  /* ring buffer full: a process lacks its arguments or exit status */
 	MT_LOSS_STORAGE,  /* no task storage: a call or a child may be missed */
 	MT_LOSS_READS,	  /* a read of kernel memory failed */
@@ -340,6 +341,7 @@ enum mt_event_kind {
 	MT_EVENT_CODE,	 /* struct mt_event_code */
 	MT_EVENT_PYTHON, /* struct mt_event_python */
 	MT_EVENT_LINES,	 /* struct mt_event_lines */
+	MT_EVENT_RANGE,	 /* struct mt_event_range */
 };
 
 struct mt_event {

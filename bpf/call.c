@@ -5,11 +5,9 @@
  * attached; unlike the single ones they need no tracefs and are gone in a millisecond.
  */
 #include "bpf/mapping.bpf.h"
-#include "bpf/site.bpf.h"
+#include "bpf/range.bpf.h"
 
 #define PROT_EXEC 4
-#define MAP_ANONYMOUS 0x20
-#define MREMAP_DONTUNMAP 4
 
 static __always_inline bool is_memory_call(long number)
 {
@@ -93,7 +91,7 @@ int BPF_PROG(mt_sys_enter, struct pt_regs *regs, long number)
 		lost(MT_LOSS_STORAGE);
 	state->task = (__u64)task;
 	state->program_break = GET(mm, brk);
-	state->released_pages = 0;
+	state->released_pages = state->released_anon = 0;
 	state->entered_ns = bpf_ktime_get_ns();
 	return 0;
 }
@@ -128,11 +126,6 @@ static __always_inline bool gives_back(__u32 operation)
 {
 	return operation == MT_OP_MUNMAP || operation == MT_OP_BRK_SHRINK ||
 	       (operation >= MT_OP_MADV_DONTNEED && operation <= MT_OP_MADV_PAGEOUT);
-}
-
-static __always_inline __u64 whole_pages(__u64 bytes)
-{
-	return (bytes + config.page_bytes - 1) & ~(__u64)(config.page_bytes - 1);
 }
 
 __noinline int note_mapping(__u32 slot, __u64 result, __u64 now)
@@ -180,32 +173,27 @@ static __always_inline void count_call(__u32 slot, __u32 operation, const struct
 		observe(slot, MT_HIST_RELEASED_BYTES, state->released_pages * config.page_bytes);
 }
 
-/* What a call did to the pages that stacks are kept of. */
-static __noinline int note_release(__u32 slot, __u32 operation, __u64 program_break, __u64 result)
+/* What a call did to the pages that stacks are kept of, but for those it unmapped. */
+static __noinline int note_pages_of_call(__u32 slot, __u32 operation, __u64 result)
 {
 	struct call call = call_of(current_task());
-	__u64 start = call.argument[0], bytes = call.argument[1], kept;
+	__u64 start = call.argument[0], bytes = whole_pages(call.argument[1]), kept;
 
 	switch (operation) {
 	case MT_OP_MMAP:
 		if ((call.argument[2] & PROT_EXEC) && !(call.argument[3] & MAP_ANONYMOUS))
 			note_code(slot, result, false);
-		return call.argument[3] & MAP_FIXED ? forget_pages(slot, result, bytes, operation) :
-						      0;
-	case MT_OP_MUNMAP:
+		if (call.argument[3] & MAP_FIXED)
+			forget_pages(slot, result, bytes, operation);
+		break;
 	case MT_OP_MADV_DONTNEED:
 	case MT_OP_MADV_REMOVE:
-		return forget_pages(slot, start, bytes, operation);
-	case MT_OP_BRK_SHRINK:
-		kept = whole_pages(start);
-		return forget_pages(slot, kept, whole_pages(program_break) - kept, operation);
+		forget_pages(slot, start, bytes, operation);
+		break;
 	case MT_OP_MREMAP:
 		kept = whole_pages(call.argument[2]);
-		bytes = whole_pages(bytes);
 		if (result != start)
 			move_pages(slot, start, result, bytes < kept ? bytes : kept);
-		if (kept < bytes)
-			forget_pages(slot, start + kept, bytes - kept, operation);
 	}
 	return 0;
 }
@@ -231,11 +219,15 @@ static __always_inline void take_call(struct mm_struct *mm, struct mt_space *spa
 	if (tables_moved(mm, space))
 		catch_up_tables(mm, slot, operation);
 	count_call(slot, operation, state, requested(state->program_break, result), failed, now);
+	if (config.stacks && state->released_anon)
+		give_back(slot, operation, state->released_anon);
 	if (failed)
 		return;
 	note_mapping(slot, result, now);
-	if (config.stacks)
-		note_release(slot, operation, state->program_break, result);
+	if (!config.stacks)
+		return;
+	note_pages_of_call(slot, operation, result);
+	tell_made(slot, state->program_break, result);
 }
 
 SEC("tp_btf/sys_exit")

@@ -4,7 +4,7 @@
  * happens under mmap_lock, and this event comes before the lock is dropped, in the context
  * of whoever did it: no list of the calls that can is needed.
  */
-#include "bpf/space.bpf.h"
+#include "bpf/range.bpf.h"
 
 /*
  * The lock was taken for writing, the stack grown, the lock downgraded: in a fault, or by now
@@ -61,6 +61,8 @@ int mt_lock_release(const __u64 *arguments)
 		close_space(mm, current_task(), slot);
 	else if (mapped_moved(mm, space) || tables_moved(mm, space))
 		book_released(mm, space, slot, is_lock_for_writing(arguments));
+	if (config.stacks && mm_of(current_task()) == mm)
+		note_unmapped(slot);
 	return 0;
 }
 

@@ -213,6 +213,15 @@ struct {
 	__type(value, struct mt_shadow);
 } shadow SEC(".maps");
 
+/* Which chunks of a group, or groups of one, there are: see struct mt_shadow_key. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct mt_shadow_key);
+	__type(value, __u64);
+} groups SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);

@@ -50,7 +50,7 @@ static __always_inline void flush_released(struct mt_task *state)
 }
 
 /* Counts calls that nobody else counts, and sums up what a call gives back. */
-__noinline int note_call(__u32 slot, __u32 why, __u64 released)
+__noinline int note_call(__u32 slot, __u32 why, __u64 released, __u32 member)
 {
 	struct task_struct *task = current_task();
 	struct mt_task *state;
@@ -60,6 +60,7 @@ __noinline int note_call(__u32 slot, __u32 why, __u64 released)
 		return count_cause(slot, why);
 	if (config.calls && is_call(operation_of(why)) && in_call(call_state(task), task)) {
 		call_state(task)->released_pages += released;
+		call_state(task)->released_anon += member == MT_ANON ? released : 0;
 		return 0;
 	}
 	state = task_state(task);
@@ -131,7 +132,7 @@ static __always_inline void book_change(struct task_struct *task, struct mm_stru
 	    mark->task == (__u64)task)
 		note_pages(slot, mark->address, pages, mark->caller);
 	if (!counts_itself(operation))
-		note_call(slot, why, gone ? -pages : 0);
+		note_call(slot, why, gone ? -pages : 0, member);
 	if (gone)
 		note_peak(mm, space, pages);
 	if (mm_of(task) == mm && holds_lock(operation) && mapped_moved(mm, space))

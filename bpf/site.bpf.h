@@ -9,7 +9,7 @@
 #if defined(__TARGET_ARCH_x86) && !defined(MEMTRACE_OLD)
 #include "bpf/code.bpf.h"
 
-#define SHADOW_SHIFT (12 + 6) /* bytes of a chunk */
+#define SWEPT_AT_ONCE 1024 /* pages: of more, those that were never touched are passed over */
 
 static __always_inline struct mt_site *site_of(__u32 serial, __u32 stack)
 {
@@ -26,6 +26,21 @@ static __always_inline struct mt_site *site_of(__u32 serial, __u32 stack)
 	return site;
 }
 
+/* That there is one of these in its group, which is so until the space is gone. */
+static __always_inline void mark_group(__u32 serial, __u32 level, __u64 number)
+{
+	struct mt_shadow_key key = { serial, level, number >> 6 };
+	__u64 bit = 1ULL << (number & 63), *group = bpf_map_lookup_elem(&groups, &key);
+
+	if (!group && !bpf_map_update_elem(&groups, &key, &bit, BPF_NOEXIST))
+		return;
+	group = group ?: bpf_map_lookup_elem(&groups, &key);
+	if (group)
+		__sync_fetch_and_or(group, bit);
+	else
+		lost(MT_LOSS_PAGES);
+}
+
 static __always_inline struct mt_shadow *shadow_at(__u32 serial, __u64 chunk, bool make)
 {
 	struct mt_shadow_key key = { serial, 0, chunk };
@@ -34,6 +49,8 @@ static __always_inline struct mt_shadow *shadow_at(__u32 serial, __u64 chunk, bo
 
 	if (found || !make)
 		return found;
+	mark_group(serial, 1, chunk);
+	mark_group(serial, 2, chunk >> 6);
 	bpf_map_update_elem(&shadow, &key, &nothing, BPF_NOEXIST);
 	found = bpf_map_lookup_elem(&shadow, &key);
 	if (!found)
@@ -46,7 +63,7 @@ __noinline int take_from(__u32 serial, __u32 stack, __u64 pages, __u32 operation
 {
 	struct mt_site *site;
 
-	if (!stack || !pages)
+	if (!stack || stack == MT_TOUCHED || !pages)
 		return 0;
 	site = site_of(serial, stack);
 	settle(operation);
@@ -57,12 +74,22 @@ __noinline int take_from(__u32 serial, __u32 stack, __u64 pages, __u32 operation
 	return 0;
 }
 
-/* A run of pages within a chunk gets another stack; 0: they are gone, by that operation. */
+/* What a page has that gets another stack: one that was never touched stays so. */
+static __always_inline __u32 stack_after(__u32 before, __u32 stack)
+{
+	return stack == MT_TOUCHED && !before ? 0 : stack;
+}
+
+/*
+ * A run of pages within a chunk gets another stack; they are gone by that operation, if it is
+ * none (0) or MT_TOUCHED.  Returns how many had been touched.
+ */
 __noinline int set_run(__u32 serial, __u64 chunk, __u64 span, __u64 what)
 {
 	__u32 first = span & 63, count = (span >> 32) & 127, stack = what, operation = what >> 32;
-	struct mt_shadow *found = shadow_at(serial, chunk, stack != 0);
-	__u32 before = 0;
+	struct mt_shadow *found = shadow_at(serial, chunk, stack != 0 && stack != MT_TOUCHED);
+	struct mt_shadow_key key = { serial, 0, chunk };
+	__u32 before = 0, touched = 0;
 	__u64 run = 0;
 
 	if (!found)
@@ -79,27 +106,60 @@ __noinline int set_run(__u32 serial, __u64 chunk, __u64 span, __u64 what)
 			run = 0;
 		}
 		run++;
-		found->stack[at] = stack;
+		touched += old != 0;
+		found->stack[at] = stack_after(old, stack);
 	}
 	take_from(serial, before, run, operation);
-	return 0;
+	if (!stack && count == MT_SHADOW_PAGES)
+		bpf_map_delete_elem(&shadow, &key);
+	return touched;
 }
 
 struct sweep {
 	__u64 page, end; /* numbers of pages */
 	__u64 what;
+	__u64 touched;
 	__u32 serial;
 };
 
+static __always_inline __u64 group_at(__u32 serial, __u32 level, __u64 number)
+{
+	struct mt_shadow_key key = { serial, level, number };
+	__u64 *group = bpf_map_lookup_elem(&groups, &key);
+
+	return group ? *group : 0;
+}
+
+/* The first page from there on that may have been touched, or the next group of 1 GiB. */
+static __always_inline __u64 pass_over(__u32 serial, __u64 page)
+{
+	__u64 chunk = page >> 6, group;
+
+	group = group_at(serial, 2, chunk >> 12) >> ((chunk >> 6) & 63);
+	if (!group)
+		return ((page >> 18) + 1) << 18;
+	if (!(group & 1))
+		return ((page >> 12) + 1) << 12;
+	group = group_at(serial, 1, chunk >> 6) >> (chunk & 63);
+	if (!group)
+		return ((page >> 12) + 1) << 12;
+	return group & 1 ? page : ((page >> 6) + 1) << 6;
+}
+
 static long sweep_chunk(__u32 number, struct sweep *sweep)
 {
-	__u64 first = sweep->page & 63, count = 64 - first;
+	__u64 first, count;
 
+	if (sweep->page < sweep->end && sweep->end - sweep->page > SWEPT_AT_ONCE)
+		sweep->page = pass_over(sweep->serial, sweep->page);
 	if (sweep->page >= sweep->end)
 		return 1;
+	first = sweep->page & 63;
+	count = 64 - first;
 	if (count > sweep->end - sweep->page)
 		count = sweep->end - sweep->page;
-	set_run(sweep->serial, sweep->page >> 6, first | count << 32, sweep->what);
+	sweep->touched +=
+		set_run(sweep->serial, sweep->page >> 6, first | count << 32, sweep->what);
 	sweep->page += count;
 	return 0;
 }
@@ -117,6 +177,7 @@ __noinline int note_pages(__u32 slot, __u64 address, __u32 pages, __u32 stack)
 	sweep.page = (address >> 12) & ~(__u64)(pages - 1);
 	sweep.end = sweep.page + pages;
 	sweep.serial = space->serial;
+	sweep.touched = 0;
 	sweep.what = stack | (__u64)MT_OP_OTHER << 32;
 	if (pages == 1)
 		set_run(sweep.serial, sweep.page >> 6, (sweep.page & 63) | 1ULL << 32, sweep.what);
@@ -130,8 +191,14 @@ __noinline int note_pages(__u32 slot, __u64 address, __u32 pages, __u32 stack)
 	return 0;
 }
 
-/* A call has given back what was resident in a range. */
-__noinline int forget_pages(__u32 slot, __u64 start, __u64 bytes, __u32 operation)
+static __always_inline bool stays_mapped(__u32 operation)
+{
+	return operation >= MT_OP_MADV_DONTNEED && operation <= MT_OP_MADV_OTHER;
+}
+
+/* A call has given back what was resident in a range, which stays mapped or not.  Returns how
+ * many of its pages had ever been touched. */
+__noinline __u64 forget_pages(__u32 slot, __u64 start, __u64 bytes, __u32 operation)
 {
 	struct mt_space *space = space_at(slot);
 	struct sweep sweep;
@@ -141,9 +208,10 @@ __noinline int forget_pages(__u32 slot, __u64 start, __u64 bytes, __u32 operatio
 	sweep.page = start >> 12;
 	sweep.end = (start + bytes + 4095) >> 12;
 	sweep.serial = space->serial;
-	sweep.what = (__u64)operation << 32;
+	sweep.what = (__u64)operation << 32 | (stays_mapped(operation) ? MT_TOUCHED : 0);
+	sweep.touched = 0;
 	bpf_loop(1 << 22, sweep_chunk, &sweep, 0);
-	return 0;
+	return sweep.touched;
 }
 
 struct move {
@@ -153,11 +221,18 @@ struct move {
 
 static long move_piece(__u32 number, struct move *move)
 {
-	__u64 count = 64 - (move->from & 63), room = 64 - (move->to & 63);
 	struct mt_shadow *from, *to;
+	__u64 count, room, next;
 
+	if (move->from < move->end && move->end - move->from > SWEPT_AT_ONCE) {
+		next = pass_over(move->serial, move->from);
+		move->to += next - move->from;
+		move->from = next;
+	}
 	if (move->from >= move->end)
 		return 1;
+	count = 64 - (move->from & 63);
+	room = 64 - (move->to & 63);
 	if (count > room)
 		count = room;
 	if (count > move->end - move->from)
@@ -191,9 +266,26 @@ __noinline int move_pages(__u32 slot, __u64 from, __u64 to, __u64 bytes)
 	return 0;
 }
 
+/* The stack that a call was made from gave back so many pages. */
+__noinline int give_back(__u32 slot, __u32 operation, __u64 pages)
+{
+	struct mt_space *space = space_at(slot);
+	__u32 call = operation - MT_OP_CALL_FIRST;
+	struct mt_site *site;
+
+	if (!space)
+		return 0;
+	site = site_of(space->serial, walk_from(slot, user_registers(current_task())));
+	settle(call);
+	if (site && call < MT_OP_CALLS)
+		__sync_fetch_and_add(&site->gave_back_pages[call], pages);
+	return 0;
+}
+
 #else
 
 #define walk_from(slot, registers) 0
+#define give_back(slot, operation, pages) 0
 #define note_pages(slot, address, pages, stack) ((void)(address))
 #define forget_pages(slot, start, bytes, operation) 0
 #define move_pages(slot, from, to, bytes) ((void)(bytes))

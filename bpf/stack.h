@@ -18,6 +18,8 @@
 #define MT_STACKS 16384
 #define MT_SHADOW_PAGES 64 /* in an entry of the shadow */
 #define MT_SHADOWS (1 << 20)
+#define MT_GROUPS (1 << 16) /* of 64 entries, or of 64 groups */
+#define MT_TOUCHED 0xffffffff /* for a stack: the page was given back, its place not */
 #define MT_NO_FILE 0xffff  /* code that no file holds */
 #define MT_NO_ADDRESS 0x7fffffffffffffffULL /* above all, also where differences are compared */
 
@@ -108,13 +110,18 @@ struct mt_site {
 	__s64 touched_pages;
 	__s64 resident_pages;
 	__s64 released_pages[MT_OPERATIONS];
+	__s64 gave_back_pages[MT_OP_CALLS]; /* whoever touched them */
 };
-_Static_assert(sizeof(struct mt_site) == 16 + 8 * MT_OPERATIONS, "mt_site");
+_Static_assert(sizeof(struct mt_site) == 16 + 8 * MT_OPERATIONS + 8 * MT_OP_CALLS, "mt_site");
 
-/* Which stack touched each page of a chunk, 0: none that is known. */
+/*
+ * Which stack touched each page of a chunk, 0: none that is known.  Of groups of 64 chunks (level
+ * 1) and groups of 64 such groups (level 2) there are those that have any, so that what was
+ * never touched is passed over fast.
+ */
 struct mt_shadow_key {
 	__u32 serial;
-	__u32 unused;
+	__u32 level;
 	__u64 chunk;
 };
 _Static_assert(sizeof(struct mt_shadow_key) == 16, "mt_shadow_key");
@@ -123,6 +130,30 @@ struct mt_shadow {
 	__u32 stack[MT_SHADOW_PAGES];
 };
 _Static_assert(sizeof(struct mt_shadow) == 4ul * MT_SHADOW_PAGES, "mt_shadow");
+
+/* What happened to a range of addresses. */
+enum mt_range {
+	MT_RANGE_ANON, /* made: private, of no file */
+	MT_RANGE_FILE,
+	MT_RANGE_SHARED,
+	MT_RANGE_COPIED, /* made: as the one that begins at `from` */
+	MT_RANGE_GROWN,	 /* made: as the one that ends where it begins */
+	MT_RANGE_MOVED,
+	MT_RANGE_GONE,
+	MT_RANGE_DETACHED, /* of what was made at once; its end is not known */
+};
+
+/* A call reserved address space, or gave it back. */
+struct mt_event_range {
+	__u32 kind;
+	__u32 what; /* enum mt_range */
+	__u32 serial;
+	__u32 stack;
+	__u64 start, end;
+	__u64 from; /* what goes has here how many of its pages had been touched */
+	__u64 unused[2]; /* no event is smaller than struct mt_event */
+};
+_Static_assert(sizeof(struct mt_event_range) == sizeof(struct mt_event), "mt_event_range");
 
 /* A stack that was not seen before: file << 48 | address in the file, the innermost first. */
 struct mt_event_stack {

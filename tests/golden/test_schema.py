@@ -25,8 +25,11 @@ def complete():
              "address": "0x0", "build_id": "", "offset": 0}
     document["capture"]["notes"] = ["a note"]
     document["processes"][0].update(
-        stands_for=2, unsited={"resident_bytes": 0, "meaning": "before memtrace"},
-        sites=[{"stack": [frame], "truncated": False, "reserved_bytes": 0, "unreserved_bytes": 0,
+        stands_for=2,
+        unsited={"resident_bytes": 0, "virtual_bytes": 0, "meaning": "before memtrace"},
+        sites=[{"stack": [frame], "truncated": False, "reserved_bytes": 0,
+                "unreserved_bytes": 0, "never_touched_bytes": 0,
+                "unreserved_untouched_bytes": 0, "gave_back_bytes": 0, "gave_back_by": {},
                 "touched_bytes": 0, "released_bytes": 0, "resident_bytes": 0,
                 "released_by": {"munmap": 0, "brk.shrink": 0}}],
         mappings=[{"kind": "heap", "name": "glibc arena", "count": 0, "virtual_bytes": 0,

@@ -39,7 +39,10 @@ static void fill_losses(struct collector *collector, Mt__Capture *capture)
 
 	mt__losses__init(made);
 	made->cells = kernel_losses(kernel, MT_LOSS_CELLS);
-	made->mappings = kernel_losses(kernel, MT_LOSS_MAPPINGS);
+	made->stacks = kernel_losses(kernel, MT_LOSS_STACKS);
+	made->pages = kernel_losses(kernel, MT_LOSS_PAGES);
+	made->mappings = kernel_losses(kernel, MT_LOSS_MAPPINGS) +
+			 (collector->stacks ? stacks_lost_ranges(collector->stacks) : 0);
 	made->events = kernel_losses(kernel, MT_LOSS_EVENTS);
 	made->spaces = kernel_losses(kernel, MT_LOSS_SPACES);
 	made->storage = kernel_losses(kernel, MT_LOSS_STORAGE);
@@ -217,7 +220,6 @@ Mt__Capture *capture_build(struct collector *collector, uint64_t duration_ns)
 	capture->sample = 1;
 	capture->calls = options->calls;
 	fill_host(collector, capture);
-	fill_losses(collector, capture);
 	fill_features(collector, capture);
 	record_names(capture);
 	record_histograms(capture, &collector->processes, &collector->kernel);
@@ -225,6 +227,7 @@ Mt__Capture *capture_build(struct collector *collector, uint64_t duration_ns)
 	capture->overhead = cost_record(&collector->cost, &collector->kernel);
 	if (collector->stacks)
 		stacks_record(collector->stacks, capture);
+	fill_losses(collector, capture);
 	fill_processes(collector, capture);
 	kernel_free(&collector->kernel); /* before the report takes memory */
 	process_table_free(&collector->processes);

@@ -1,26 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What have stacks touched and given back?  See site.h. */
+/* What have stacks reserved, touched and given back?  See site.h. */
 #include "user/collect/site.h"
 
-#include "bpf/stack.h"
 #include "build/memtrace.skel.h"
 #include "user/base/cleanup.h"
 #include "user/base/memory.h"
+#include "user/collect/range.h"
 #include "user/collect/self.h"
 
 #include <bpf/bpf.h>
+#include <errno.h>
 #include <stdlib.h>
 
 #define SWEEP_NS 1000000000
-#define STALE_PAGES 65536 /* of spaces that are gone, before their shadow is cleared away */
+#define STALE_PAGES 65536 /* of spaces that are gone, before their shadow is cleared away, ... */
+#define STALE_SPACES 64	  /* ... or so many of those, with what they had reserved */
+#define AT_ONCE 1024	  /* chunks of the shadow */
 
 struct kept {
 	struct mt_site_key key;
 	struct mt_site site;
+	struct reserved reserved;
 };
 
 struct site_store {
 	struct kernel *kernel;
+	struct range_list *ranges;
 	struct kept *kept; /* after site_store_read() by serial, each once */
 	size_t count;
 	uint64_t swept_ns;
@@ -33,6 +38,7 @@ struct site_store *site_store_new(struct kernel *kernel)
 	struct site_store *sites = memory_new(1, sizeof(*sites));
 
 	sites->kernel = kernel;
+	sites->ranges = range_list_new();
 	return sites;
 }
 
@@ -40,8 +46,39 @@ void site_store_free(struct site_store *sites)
 {
 	if (!sites)
 		return;
+	range_list_free(sites->ranges);
 	free(sites->kept);
 	free(sites);
+}
+
+void site_store_add(struct site_store *sites, const struct mt_event_range *event)
+{
+	range_list_add(sites->ranges, event);
+}
+
+uint64_t site_store_lost(const struct site_store *sites)
+{
+	return range_list_lost(sites->ranges);
+}
+
+/* ---- what is kept here ---- */
+
+static struct kept *keep(struct site_store *sites, const struct mt_site_key *key)
+{
+	sites->kept = memory_grow(sites->kept, sites->count, sizeof(*sites->kept));
+	sites->kept[sites->count] = (struct kept){ .key = *key };
+	return &sites->kept[sites->count++];
+}
+
+static void keep_reserved(struct site_store *sites, uint32_t serial)
+{
+	size_t count;
+	cleanup_free struct reserved *stacks = range_list_take(sites->ranges, serial, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		if (stacks[i].key.stack) /* 0: not known */
+			keep(sites, &stacks[i].key)->reserved = stacks[i];
+	}
 }
 
 /* ---- what is gone ---- */
@@ -81,13 +118,6 @@ static bool is_gone(const struct open *open, uint32_t serial)
 	       !bsearch(&serial, open->serials, open->count, sizeof(serial), compare_serials);
 }
 
-static void keep(struct site_store *sites, const struct mt_site_key *key,
-		 const struct mt_site *site)
-{
-	sites->kept = memory_grow(sites->kept, sites->count, sizeof(*sites->kept));
-	sites->kept[sites->count++] = (struct kept){ *key, *site };
-}
-
 static void take_gone(struct site_store *sites, const struct open *open)
 {
 	int fd = bpf_map__fd(sites->kernel->skeleton->maps.sites);
@@ -101,14 +131,52 @@ static void take_gone(struct site_store *sites, const struct open *open)
 		if (!is_gone(open, key.serial) || bpf_map_lookup_elem(fd, &key, &site) ||
 		    bpf_map_delete_elem(fd, &key))
 			continue;
-		keep(sites, &key, &site);
+		keep(sites, &key)->site = site;
 		sites->stale_pages += site.resident_pages;
 	}
 }
 
-static void clear_shadow(struct site_store *sites, const struct open *open)
+/* One piece of the shadow. */
+struct piece {
+	struct mt_shadow_key keys[AT_ONCE];
+	struct mt_shadow shadow[AT_ONCE];
+	uint32_t count;
+};
+
+/* What of it is of spaces that are gone is taken away; NULL: everything is looked at. */
+static void take_piece(struct site_store *sites, const struct piece *piece, const struct open *open)
 {
 	int fd = bpf_map__fd(sites->kernel->skeleton->maps.shadow);
+
+	for (uint32_t i = 0; i < piece->count; i++) {
+		if (open && !is_gone(open, piece->keys[i].serial))
+			continue;
+		range_list_touch(sites->ranges, &piece->keys[i], &piece->shadow[i]);
+		if (open)
+			bpf_map_delete_elem(fd, &piece->keys[i]);
+	}
+}
+
+static void read_shadow(struct site_store *sites, const struct open *open)
+{
+	cleanup_free struct piece *piece = memory_new(1, sizeof(*piece));
+	int fd = bpf_map__fd(sites->kernel->skeleton->maps.shadow), status = 0;
+	uint32_t next, *from = NULL;
+
+	while (!status) {
+		piece->count = AT_ONCE;
+		status = bpf_map_lookup_batch(fd, from, &next, piece->keys, piece->shadow,
+					      &piece->count, NULL);
+		if (status && errno != ENOENT)
+			break;
+		take_piece(sites, piece, open);
+		from = &next;
+	}
+}
+
+static void clear_groups(const struct site_store *sites, const struct open *open)
+{
+	int fd = bpf_map__fd(sites->kernel->skeleton->maps.groups);
 	struct mt_shadow_key key, next;
 	bool more = bpf_map_get_next_key(fd, NULL, &next) == 0;
 
@@ -118,6 +186,35 @@ static void clear_shadow(struct site_store *sites, const struct open *open)
 		if (is_gone(open, key.serial))
 			bpf_map_delete_elem(fd, &key);
 	}
+}
+
+static uint32_t next_gone(const struct site_store *sites, const struct open *open, uint32_t serial)
+{
+	do
+		serial = range_list_next(sites->ranges, serial);
+	while (serial != UINT32_MAX && !is_gone(open, serial) && ++serial);
+	return serial;
+}
+
+static bool is_stale(const struct site_store *sites, const struct open *open)
+{
+	uint32_t count = 0, serial = 0;
+
+	while (count < STALE_SPACES && (serial = next_gone(sites, open, serial)) != UINT32_MAX) {
+		count++;
+		serial++;
+	}
+	return count == STALE_SPACES || sites->stale_pages > STALE_PAGES;
+}
+
+static void clear_away(struct site_store *sites, const struct open *open)
+{
+	uint32_t serial = 0;
+
+	read_shadow(sites, open);
+	clear_groups(sites, open);
+	while ((serial = next_gone(sites, open, serial)) != UINT32_MAX)
+		keep_reserved(sites, serial);
 	sites->stale_pages = 0;
 }
 
@@ -130,8 +227,8 @@ void site_store_sweep(struct site_store *sites)
 		return;
 	open = list_open(sites);
 	take_gone(sites, &open);
-	if (sites->stale_pages > STALE_PAGES)
-		clear_shadow(sites, &open);
+	if (is_stale(sites, &open))
+		clear_away(sites, &open);
 	free(open.serials);
 	sites->born_before = sites->kernel->skeleton->bss->next_serial;
 	sites->swept_ns = now;
@@ -149,12 +246,18 @@ static int compare_kept(const void *a, const void *b)
 	return left->stack < right->stack ? -1 : left->stack > right->stack;
 }
 
-static void add(struct mt_site *to, const struct mt_site *what)
+static void add(struct kept *to, const struct kept *what)
 {
-	to->touched_pages += what->touched_pages;
-	to->resident_pages += what->resident_pages;
+	to->site.touched_pages += what->site.touched_pages;
+	to->site.resident_pages += what->site.resident_pages;
 	for (size_t i = 0; i < MT_OPERATIONS; i++)
-		to->released_pages[i] += what->released_pages[i];
+		to->site.released_pages[i] += what->site.released_pages[i];
+	for (size_t i = 0; i < MT_OP_CALLS; i++)
+		to->site.gave_back_pages[i] += what->site.gave_back_pages[i];
+	to->reserved.reserved += what->reserved.reserved;
+	to->reserved.unreserved += what->reserved.unreserved;
+	to->reserved.never_touched += what->reserved.never_touched;
+	to->reserved.gone_untouched += what->reserved.gone_untouched;
 }
 
 void site_store_read(struct site_store *sites)
@@ -162,21 +265,30 @@ void site_store_read(struct site_store *sites)
 	int fd = bpf_map__fd(sites->kernel->skeleton->maps.sites);
 	struct mt_site_key key, *before = NULL;
 	struct mt_site site;
+	uint32_t serial = 0;
 	size_t count = 0;
 
+	read_shadow(sites, NULL);
+	while ((serial = range_list_next(sites->ranges, serial)) != UINT32_MAX)
+		keep_reserved(sites, serial);
 	for (; !bpf_map_get_next_key(fd, before, &key); before = &key) {
 		if (!bpf_map_lookup_elem(fd, &key, &site))
-			keep(sites, &key, &site);
+			keep(sites, &key)->site = site;
 	}
 	if (sites->count)
 		qsort(sites->kept, sites->count, sizeof(*sites->kept), compare_kept);
 	for (size_t i = 0; i < sites->count; i++) {
 		if (count && !compare_kept(&sites->kept[count - 1], &sites->kept[i]))
-			add(&sites->kept[count - 1].site, &sites->kept[i].site);
+			add(&sites->kept[count - 1], &sites->kept[i]);
 		else
 			sites->kept[count++] = sites->kept[i];
 	}
 	sites->count = count;
+}
+
+static int64_t at_least_0(int64_t bytes)
+{
+	return bytes > 0 ? bytes : 0;
 }
 
 static Mt__Site *record_site(const struct kept *kept, uint32_t page_bytes)
@@ -191,6 +303,17 @@ static Mt__Site *record_site(const struct kept *kept, uint32_t page_bytes)
 	made->released_bytes = memory_new(MT_OPERATIONS, sizeof(*made->released_bytes));
 	for (size_t i = 0; i < MT_OPERATIONS; i++)
 		made->released_bytes[i] = kept->site.released_pages[i] * page_bytes;
+	made->n_gave_back_bytes = MT_OPERATIONS;
+	made->gave_back_bytes = memory_new(MT_OPERATIONS, sizeof(*made->gave_back_bytes));
+	for (size_t i = 0; i < MT_OP_CALLS; i++)
+		made->gave_back_bytes[MT_OP_CALL_FIRST + i] =
+			kept->site.gave_back_pages[i] * page_bytes;
+	made->has_reserved_bytes = made->has_unreserved_bytes = made->has_never_touched_bytes = 1;
+	made->reserved_bytes = kept->reserved.reserved;
+	made->unreserved_bytes = kept->reserved.unreserved;
+	made->never_touched_bytes = at_least_0(kept->reserved.never_touched);
+	made->has_gone_untouched_bytes = 1;
+	made->gone_untouched_bytes = kept->reserved.gone_untouched;
 	return made;
 }
 

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What have stacks touched and given back?  Taken out of the kernel side when a process ends. */
+/*
+ * What have stacks reserved, touched and given back?  Taken out of the kernel side when a process
+ * ends.
+ */
 #ifndef MEMTRACE_COLLECT_SITE_H
 #define MEMTRACE_COLLECT_SITE_H
 
+#include "bpf/stack.h"
 #include "user/collect/kernel.h"
 #include "user/snapshot/file.h"
 
@@ -10,6 +14,12 @@ struct site_store;
 
 struct site_store *site_store_new(struct kernel *kernel);
 void site_store_free(struct site_store *sites);
+
+/* Takes in what a call did to an address space, in the order in which it happened. */
+void site_store_add(struct site_store *sites, const struct mt_event_range *event);
+
+/* How many of those found no room. */
+uint64_t site_store_lost(const struct site_store *sites);
 
 /* Makes room in the kernel side: what it holds of address spaces that are gone is kept here. */
 void site_store_sweep(struct site_store *sites);

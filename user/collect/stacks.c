@@ -74,6 +74,8 @@ void stacks_add(struct stacks *stacks, const struct mt_event *event, size_t byte
 
 	if (event->kind == MT_EVENT_CODE && bytes >= sizeof(struct mt_event_code))
 		code_add(stacks->files, (const struct mt_event_code *)event);
+	if (event->kind == MT_EVENT_RANGE && bytes >= sizeof(struct mt_event_range))
+		site_store_add(stacks->sites, (const struct mt_event_range *)event);
 	if (stacks->python)
 		python_add(stacks->python, event, bytes);
 	if (event->kind != MT_EVENT_STACK || bytes < sizeof(*from) ||
@@ -232,8 +234,8 @@ void stacks_record(struct stacks *stacks, Mt__Capture *capture)
 	cleanup_free struct frame_key *keys = NULL;
 	size_t count;
 
+	kernel_poll(stacks->kernel);
 	site_store_read(stacks->sites);
-	kernel_poll(stacks->kernel); /* the stacks that they name */
 	keys = list_frames(stacks, &count);
 	name_frames(stacks, keys, count, capture);
 	capture->stacks = memory_new(stacks->stack_room, sizeof(*capture->stacks));
@@ -246,6 +248,11 @@ void stacks_record(struct stacks *stacks, Mt__Capture *capture)
 void stacks_record_sites(const struct stacks *stacks, uint32_t serial, Mt__Process *process)
 {
 	site_store_record(stacks->sites, serial, process);
+}
+
+uint64_t stacks_lost_ranges(const struct stacks *stacks)
+{
+	return site_store_lost(stacks->sites);
 }
 
 uint32_t stacks_unknown_python(const struct stacks *stacks)

@@ -30,6 +30,9 @@ void stacks_record(struct stacks *stacks, Mt__Capture *capture);
 /* The sites of one address space. */
 void stacks_record_sites(const struct stacks *stacks, uint32_t serial, Mt__Process *process);
 
+/* Ranges of address space that found no room. */
+uint64_t stacks_lost_ranges(const struct stacks *stacks);
+
 /* How many interpreters of Python are of a version, or built in a way, that is not known. */
 uint32_t stacks_unknown_python(const struct stacks *stacks);
 

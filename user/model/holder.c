@@ -148,11 +148,17 @@ static int by_callers_and_size(const void *left, const void *right)
 static int by_size(const void *left, const void *right)
 {
 	const struct holder *a = left, *b = right;
+	const int64_t sizes[][2] = {
+		{ a->held_bytes, b->held_bytes },
+		{ a->touched_bytes, b->touched_bytes },
+		{ a->untouched_bytes, b->untouched_bytes },
+		{ a->gave_back_bytes, b->gave_back_bytes },
+	};
 
-	if (a->held_bytes != b->held_bytes)
-		return a->held_bytes > b->held_bytes ? -1 : 1;
-	if (a->touched_bytes != b->touched_bytes)
-		return a->touched_bytes > b->touched_bytes ? -1 : 1;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		if (sizes[i][0] != sizes[i][1])
+			return sizes[i][0] > sizes[i][1] ? -1 : 1;
+	}
 	return a->stack < b->stack ? -1 : a->stack > b->stack;
 }
 
@@ -179,44 +185,73 @@ static void add_holder(struct holder *to, const struct holder *from)
 {
 	to->held_bytes = plus(to->held_bytes, from->held_bytes);
 	to->touched_bytes = plus(to->touched_bytes, from->touched_bytes);
+	to->reserved_bytes = plus(to->reserved_bytes, from->reserved_bytes);
+	to->unreserved_bytes = plus(to->unreserved_bytes, from->unreserved_bytes);
+	to->untouched_bytes = plus(to->untouched_bytes, from->untouched_bytes);
+	to->gave_back_bytes = plus(to->gave_back_bytes, from->gave_back_bytes);
 	for (size_t i = 0; i < from->released_count; i++)
 		add_released(to, &from->released_by[i]);
 	free(from->released_by);
 }
 
 static void read_holder(struct holder *holder, const struct process_model *process,
-			const struct site_model *site)
+			const struct site_model *site, enum holder_part part)
 {
 	*holder = (struct holder){
 		.stack = site->stack,
 		.at = frame_to_show(process, site->stack),
-		.held_bytes = site->held_bytes,
-		.touched_bytes = site->touched_bytes,
 	};
-	for (size_t i = 0; i < site->released_count; i++)
-		add_released(holder, &site->released_by[i]);
+	if (part == HOLDER_TOUCHED) {
+		holder->held_bytes = site->held_bytes;
+		holder->touched_bytes = site->touched_bytes;
+		for (size_t i = 0; i < site->released_count; i++)
+			add_released(holder, &site->released_by[i]);
+	} else if (part == HOLDER_RESERVED) {
+		holder->reserved_bytes = site->reserved_bytes;
+		holder->unreserved_bytes = site->unreserved_bytes;
+		holder->untouched_bytes = plus(site->never_touched_bytes,
+					       site->gone_untouched_bytes);
+	} else {
+		holder->gave_back_bytes = site->gave_back_bytes;
+		for (size_t i = 0; i < site->gave_back_count; i++)
+			add_released(holder, &site->gave_back_by[i]);
+	}
 }
 
-struct holder *holders_build(const struct process_model *process, size_t *count)
+static bool is_in(const struct site_model *site, enum holder_part part)
+{
+	if (part == HOLDER_TOUCHED)
+		return site->held_bytes || site->touched_bytes || site->released_bytes;
+	return part == HOLDER_RESERVED ? site->reserved_bytes != 0 : site->gave_back_bytes != 0;
+}
+
+struct holder *holders_build_part(const struct process_model *process, enum holder_part part,
+				  size_t *count)
 {
 	struct holder *holders = memory_new(process->site_count, sizeof(*holders));
-	size_t kept = 0;
+	size_t kept = 0, all = 0;
 
-	*count = 0;
-	for (size_t i = 0; i < process->site_count; i++)
-		read_holder(&holders[i], process, &process->sites[i]);
-	if (!process->site_count)
-		return holders;
-	qsort(holders, process->site_count, sizeof(*holders), by_callers_and_size);
 	for (size_t i = 0; i < process->site_count; i++) {
+		if (is_in(&process->sites[i], part))
+			read_holder(&holders[all++], process, &process->sites[i], part);
+	}
+	if (all)
+		qsort(holders, all, sizeof(*holders), by_callers_and_size);
+	for (size_t i = 0; i < all; i++) {
 		if (kept && !by_callers(&holders[kept - 1], &holders[i]))
 			add_holder(&holders[kept - 1], &holders[i]);
 		else
 			holders[kept++] = holders[i];
 	}
-	qsort(holders, kept, sizeof(*holders), by_size);
+	if (kept)
+		qsort(holders, kept, sizeof(*holders), by_size);
 	*count = kept;
 	return holders;
+}
+
+struct holder *holders_build(const struct process_model *process, size_t *count)
+{
+	return holders_build_part(process, HOLDER_TOUCHED, count);
 }
 
 void holders_free(struct holder *holders, size_t count)

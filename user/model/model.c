@@ -209,7 +209,7 @@ static void read_losses(struct model *model, const Mt__Losses *from)
 		{ "cells", from->cells, "changes booked under a coarser name" },
 		{ "stacks", from->stacks, "stacks not kept" },
 		{ "pages", from->pages, "pages without a site" },
-		{ "mappings", from->mappings, "mappings without lifetime and touch delay" },
+		{ "mappings", from->mappings, "mappings without lifetime, touch delay or stack" },
 		{ "events", from->events, "births, execs or exits without their details" },
 		{ "spaces", from->spaces, "address spaces that found no slot" },
 		{ "storage", from->storage, "tasks that could not be marked" },

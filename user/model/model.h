@@ -111,10 +111,11 @@ struct process_model {
 	size_t row_count;
 	struct histogram_model *histograms;
 	size_t histogram_count;
-	bool has_sites; /* stacks were asked for: the next three mean something */
+	bool has_sites; /* stacks were asked for: the next four mean something */
 	struct site_model *sites; /* by what they hold, most first */
 	size_t site_count;
 	int64_t unsited_bytes; /* anonymous memory that no site holds */
+	int64_t unsited_virtual_bytes; /* address space that none has reserved */
 	bool has_lazy_free;
 	struct lazy_free lazy_free;
 	Mt__Allocator *const *allocators; /* of the capture: figures by name */

@@ -91,28 +91,39 @@ char *frame_name(const struct frame_model *frame)
 
 /* ---- sites ---- */
 
-static void read_released(struct site_model *site, const Mt__Capture *capture, const Mt__Site *from)
+/* What of some bytes for each operation is not 0; all of it is added up. */
+static struct released *read_by(const Mt__Capture *capture, const int64_t *bytes, size_t count,
+				size_t *out_count, int64_t *sum)
 {
-	site->released_by = memory_new(from->n_released_bytes, sizeof(*site->released_by));
-	for (size_t i = 0; i < from->n_released_bytes; i++) {
-		if (!from->released_bytes[i])
+	struct released *by = memory_new(count, sizeof(*by));
+
+	for (size_t i = 0; i < count; i++) {
+		if (!bytes[i])
 			continue;
-		site->released_by[site->released_count++] = (struct released){
-			capture->operations[i], from->released_bytes[i]
-		};
-		site->released_bytes = plus(site->released_bytes, from->released_bytes[i]);
-		if (!strcmp(capture->operations[i], "exit"))
-			site->held_bytes = plus(site->held_bytes, from->released_bytes[i]);
+		by[(*out_count)++] = (struct released){ capture->operations[i], bytes[i] };
+		*sum = plus(*sum, bytes[i]);
 	}
+	return by;
 }
 
 static void read_site(struct site_model *site, const Mt__Capture *capture,
 		      const struct code_model *code, const Mt__Site *from)
 {
 	site->stack = &code->stacks[from->stack];
+	site->reserved_bytes = from->reserved_bytes;
+	site->unreserved_bytes = from->unreserved_bytes;
+	site->never_touched_bytes = from->never_touched_bytes;
+	site->gone_untouched_bytes = from->gone_untouched_bytes;
 	site->touched_bytes = from->touched_bytes;
 	site->resident_bytes = site->held_bytes = from->resident_bytes;
-	read_released(site, capture, from);
+	site->released_by = read_by(capture, from->released_bytes, from->n_released_bytes,
+				    &site->released_count, &site->released_bytes);
+	site->gave_back_by = read_by(capture, from->gave_back_bytes, from->n_gave_back_bytes,
+				     &site->gave_back_count, &site->gave_back_bytes);
+	for (size_t i = 0; i < site->released_count; i++) {
+		if (!strcmp(site->released_by[i].operation, "exit"))
+			site->held_bytes = plus(site->held_bytes, site->released_by[i].bytes);
+	}
 }
 
 static int by_size(const void *left, const void *right)
@@ -123,7 +134,15 @@ static int by_size(const void *left, const void *right)
 		return a->held_bytes > b->held_bytes ? -1 : 1;
 	if (a->touched_bytes != b->touched_bytes)
 		return a->touched_bytes > b->touched_bytes ? -1 : 1;
+	if (a->reserved_bytes != b->reserved_bytes)
+		return a->reserved_bytes > b->reserved_bytes ? -1 : 1;
 	return a->stack < b->stack ? -1 : a->stack > b->stack;
+}
+
+/* The balance that the sites are held against. */
+static const struct balances *sites_end(const struct process_model *process)
+{
+	return process->has_at_exit ? &process->at_exit : &process->closing;
 }
 
 void sites_build(struct process_model *process, const Mt__Capture *capture,
@@ -134,10 +153,14 @@ void sites_build(struct process_model *process, const Mt__Capture *capture,
 	process->has_sites = from->n_sites || (code->stack_count && !from->has_shares_with_pid &&
 					       !from->has_folded);
 	process->unsited_bytes = sites_total(process);
+	process->unsited_virtual_bytes = sites_end(process)->bytes[BALANCE_VIRTUAL];
 	for (size_t i = 0; i < from->n_sites; i++) {
 		read_site(&process->sites[i], capture, code, from->sites[i]);
 		process->unsited_bytes = minus(process->unsited_bytes,
 					       process->sites[i].held_bytes);
+		process->unsited_virtual_bytes = plus(
+			minus(process->unsited_virtual_bytes, process->sites[i].reserved_bytes),
+			process->sites[i].unreserved_bytes);
 	}
 	if (from->n_sites)
 		qsort(process->sites, from->n_sites, sizeof(*process->sites), by_size);
@@ -145,8 +168,10 @@ void sites_build(struct process_model *process, const Mt__Capture *capture,
 
 void sites_free(struct site_model *sites, size_t count)
 {
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
 		free(sites[i].released_by);
+		free(sites[i].gave_back_by);
+	}
 	free(sites);
 }
 
@@ -178,9 +203,7 @@ int64_t site_value(const struct site_model *site, enum site_value value)
 
 int64_t sites_total(const struct process_model *process)
 {
-	const struct balances *end = process->has_at_exit ? &process->at_exit : &process->closing;
-
-	return end->bytes[BALANCE_ANON];
+	return sites_end(process)->bytes[BALANCE_ANON];
 }
 
 static bool has_row(const struct process_model *process, const char *operation)

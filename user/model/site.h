@@ -44,10 +44,15 @@ struct released {
 struct site_model {
 	const struct stack_model *stack;
 	int64_t reserved_bytes, unreserved_bytes;
+	int64_t never_touched_bytes; /* of anonymous memory that is still reserved */
+	int64_t gone_untouched_bytes; /* and of what is not, at the least */
 	int64_t touched_bytes, released_bytes, resident_bytes;
 	int64_t held_bytes; /* resident; of a process that ended, before that */
 	struct released *released_by;
 	size_t released_count;
+	int64_t gave_back_bytes; /* whoever had touched it */
+	struct released *gave_back_by;
+	size_t gave_back_count;
 };
 
 void code_build(struct code_model *code, const Mt__Capture *capture);

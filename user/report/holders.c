@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define NUMBERS_WIDTH 38 /* of what stands before the words */
+#define WORTH_BYTES (1 << 20) /* a row, where the column does not have to add up */
 
 static void put_bytes(FILE *out, int64_t bytes, bool sign)
 {
@@ -140,16 +141,14 @@ static void write_words(FILE *words, char **text, enum style style, bool indent,
 	fprintf(out, "%s\n", style_off(options));
 }
 
-static void write_holder(const struct process_model *process, const struct holder *holder,
-			 const struct report_options *options, FILE *out)
+/* Whose code it is, after the numbers; who called, and by which calls it was given back. */
+static void write_whose(const struct process_model *process, const struct holder *holder,
+			const struct report_options *options, FILE *out)
 {
 	char *text = NULL;
 	size_t size = 0;
 	FILE *words = open_memstream(&text, &size);
 
-	put_bytes(out, holder->held_bytes, false);
-	put_bytes(out, holder->touched_bytes, false);
-	put_bytes(out, -(uint64_t)holder->released_bytes, false);
 	put_shown(words, process, holder);
 	write_words(words, &text, STYLE_PLAIN, false, options, out);
 	words = open_memstream(&text, &size);
@@ -189,25 +188,80 @@ static void write_others(const struct holder *others, size_t count,
 		write_sum(held, touched, released, words, STYLE_DIM, options, out);
 }
 
-void holders_write(const struct process_model *process, const struct report_options *options,
-		   FILE *out)
+static void write_holders(const struct process_model *process, const struct report_options *options,
+			  FILE *out)
 {
 	size_t count, shown;
 	struct holder *holders;
 
-	if (!process->has_sites)
-		return;
 	holders = holders_build(process, &count);
 	shown = count < options->limit ? count : options->limit;
 	fprintf(out, "\n%s%12s%12s%12s  %s%s\n", style_on(options, STYLE_DIM),
 		process->has_at_exit ? "at exit" : "resident", "touched", "released",
 		"whose code touched it first", style_off(options));
-	for (size_t i = 0; i < shown; i++)
-		write_holder(process, &holders[i], options, out);
+	for (size_t i = 0; i < shown; i++) {
+		put_bytes(out, holders[i].held_bytes, false);
+		put_bytes(out, holders[i].touched_bytes, false);
+		put_bytes(out, -(uint64_t)holders[i].released_bytes, false);
+		write_whose(process, &holders[i], options, out);
+	}
 	write_others(holders + shown, count - shown, options, out);
 	if (process->unsited_bytes)
 		write_sum(process->unsited_bytes, 0, 0, sites_rest_meaning(process),
 			  process->unsited_bytes < 0 ? STYLE_BAD : STYLE_PLAIN, options, out);
 	write_sum(sites_total(process), 0, 0, "all anonymous memory", STYLE_BOLD, options, out);
 	holders_free(holders, count);
+}
+
+/* What was asked for in vain. */
+static void write_reservers(const struct process_model *process,
+			    const struct report_options *options, FILE *out)
+{
+	size_t count;
+	struct holder *holders = holders_build_part(process, HOLDER_RESERVED, &count);
+
+	for (size_t i = 0; i < count && i < options->limit; i++) {
+		if (holders[i].untouched_bytes < WORTH_BYTES)
+			break;
+		if (!i)
+			fprintf(out, "\n%s%12s%12s%12s  %s%s\n", style_on(options, STYLE_DIM),
+				"untouched", "reserved", "unmapped",
+				"whose code reserved what it never used",
+				style_off(options));
+		put_bytes(out, holders[i].untouched_bytes, false);
+		put_bytes(out, holders[i].reserved_bytes, false);
+		put_bytes(out, -(uint64_t)holders[i].unreserved_bytes, false);
+		write_whose(process, &holders[i], options, out);
+	}
+	holders_free(holders, count);
+}
+
+static void write_givers(const struct process_model *process, const struct report_options *options,
+			 FILE *out)
+{
+	size_t count;
+	struct holder *holders = holders_build_part(process, HOLDER_GAVE_BACK, &count);
+
+	for (size_t i = 0; i < count && i < options->limit; i++) {
+		if (holders[i].gave_back_bytes < WORTH_BYTES)
+			break;
+		if (!i)
+			fprintf(out, "\n%s%12s%12s%12s  %s%s\n", style_on(options, STYLE_DIM), "",
+				"", "gave back", "whose code gave memory back",
+				style_off(options));
+		fprintf(out, "%24s", "");
+		put_bytes(out, -(uint64_t)holders[i].gave_back_bytes, false);
+		write_whose(process, &holders[i], options, out);
+	}
+	holders_free(holders, count);
+}
+
+void holders_write(const struct process_model *process, const struct report_options *options,
+		   FILE *out)
+{
+	if (!process->has_sites)
+		return;
+	write_holders(process, options, out);
+	write_reservers(process, options, out);
+	write_givers(process, options, out);
 }

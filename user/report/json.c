@@ -155,23 +155,33 @@ static json_t *frame(const struct frame_model *from)
 	return object;
 }
 
+static json_t *bytes_by(const struct released *by, size_t count)
+{
+	json_t *object = json_object();
+
+	for (size_t i = 0; i < count; i++)
+		json_object_set_new(object, by[i].operation, json_integer(by[i].bytes));
+	return object;
+}
+
 static json_t *site(const struct site_model *from)
 {
-	json_t *stack = json_array(), *released = json_object();
+	json_t *stack = json_array();
 
 	for (size_t i = 0; i < from->stack->count; i++)
 		json_array_append_new(stack, frame(from->stack->frames[i]));
-	for (size_t i = 0; i < from->released_count; i++)
-		json_object_set_new(released, from->released_by[i].operation,
-				    json_integer(from->released_by[i].bytes));
-	return json_pack("{s:o, s:b, s:I, s:I, s:I, s:I, s:I, s:o}", "stack", stack, "truncated",
-			 from->stack->truncated,
+	return json_pack("{s:o, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "stack",
+			 stack, "truncated", from->stack->truncated,
 			 "reserved_bytes", (json_int_t)from->reserved_bytes,
 			 "unreserved_bytes", (json_int_t)from->unreserved_bytes,
+			 "never_touched_bytes", (json_int_t)from->never_touched_bytes,
+			 "unreserved_untouched_bytes", (json_int_t)from->gone_untouched_bytes,
 			 "touched_bytes", (json_int_t)from->touched_bytes,
 			 "released_bytes", (json_int_t)from->released_bytes,
 			 "resident_bytes", (json_int_t)from->resident_bytes,
-			 "released_by", released);
+			 "gave_back_bytes", (json_int_t)from->gave_back_bytes,
+			 "released_by", bytes_by(from->released_by, from->released_count),
+			 "gave_back_by", bytes_by(from->gave_back_by, from->gave_back_count));
 }
 
 static json_t *allocator(const Mt__Allocator *from)
@@ -260,8 +270,9 @@ static json_t *process_tail(const struct model *model, const struct process_mode
 
 	if (from->has_sites)
 		json_object_set_new(object, "unsited",
-				    json_pack("{s:I, s:s}", "resident_bytes",
-					      (json_int_t)from->unsited_bytes, "meaning",
+				    json_pack("{s:I, s:I, s:s}", "resident_bytes",
+					      (json_int_t)from->unsited_bytes, "virtual_bytes",
+					      (json_int_t)from->unsited_virtual_bytes, "meaning",
 					      sites_rest_meaning(from)));
 	json_object_set_new(object, "mappings", json_array());
 	if (from->allocator_count)

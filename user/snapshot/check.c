@@ -114,7 +114,8 @@ static bool are_sites(const Mt__Capture *capture, const Mt__Process *process)
 		const Mt__Site *site = process->sites[i];
 
 		if (site->stack >= capture->n_stacks ||
-		    site->n_released_bytes > capture->n_operations)
+		    site->n_released_bytes > capture->n_operations ||
+		    site->n_gave_back_bytes > capture->n_operations)
 			return false;
 	}
 	return true;
