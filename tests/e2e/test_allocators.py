@@ -179,3 +179,13 @@ def test_it_can_be_left_out():
         words = ["-d", "0.1", "-f", "json", "-p", str(target.pid)]
         assert "allocators" not in process_of(memtrace("--allocators", "off", *words))
         assert "allocators" in process_of(memtrace(*words))
+
+
+def test_other_allocators_are_named(tmp_path):
+    """Known by their libraries' names, whatever else is in them."""
+    library = tmp_path / "libjemalloc.so.2"
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, "-x", "c", "/dev/null"], check=True)
+    done = memtrace("-d", "0.3", "-f", "json", "--", "env", f"LD_PRELOAD={library}", "sleep", "9")
+    names = [one["name"] for process in json.loads(done.out)["processes"]
+             for one in process.get("allocators", []) if not one["read"]]
+    assert names == ["jemalloc"]

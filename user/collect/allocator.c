@@ -4,6 +4,8 @@
 
 #include "user/base/memory.h"
 #include "user/heap/glibc.h"
+#include "user/heap/named.h"
+#include "user/heap/pymalloc.h"
 
 #include <string.h>
 
@@ -82,13 +84,46 @@ static void take_glibc(Mt__Allocator *made, const struct glibc_heap *heap)
 	add_figures(made, figures, count);
 }
 
+/* ---- CPython ---- */
+
+static void take_pymalloc(Mt__Allocator *made, const struct pymalloc *pymalloc)
+{
+	const struct figure figures[] = {
+		{ "arena_count", pymalloc->arenas },
+		{ "arena_bytes", pymalloc->arena_bytes },
+		{ "pool_size_bytes", pymalloc->pool_bytes },
+		{ "used_count", pymalloc->used_blocks },
+		{ "used_bytes", pymalloc->used_bytes },
+		{ "free_block_bytes", pymalloc->free_block_bytes },
+		{ "free_pool_count", pymalloc->free_pools },
+		{ "free_pool_resident_bytes", pymalloc->free_pool_resident_bytes },
+		{ "unused_pool_count", pymalloc->unused_pools },
+		{ "sparse_arena_count", pymalloc->sparse_arenas },
+		{ "sparse_used_count", pymalloc->sparse_blocks },
+		{ "sparse_used_bytes", pymalloc->sparse_bytes },
+	};
+
+	made->read = true;
+	made->complete = pymalloc->complete;
+	add_figures(made, figures, COUNT(figures));
+}
+
+/* ---- all ---- */
+
 Mt__Allocator **allocators_read(const struct image *image, size_t *count)
 {
 	Mt__Allocator **list = NULL;
+	struct pymalloc pymalloc;
 	struct glibc_heap heap;
 
 	*count = 0;
 	if (glibc_heap_read(image, &heap))
 		take_glibc(add_allocator(&list, count, "glibc"), &heap);
+	if (pymalloc_read(image, &pymalloc))
+		take_pymalloc(add_allocator(&list, count, "pymalloc"), &pymalloc);
+	for (size_t i = 0; named_allocator(i); i++) {
+		if (named_is_there(image, i))
+			add_allocator(&list, count, named_allocator(i));
+	}
 	return list;
 }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What does malloc keep that the program has freed, and why does it not give it back? */
+/* What do malloc and Python keep that the program has freed, and why do they not give it back? */
 #include "user/explain/rule.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
 #define MMAP_THRESHOLD_BYTES (128 << 10) /* where it begins */
+#define ARENA_POOLS 64 /* of pymalloc */
 #define FREE_SHARE 5 /* of a heap, below which holes are what any program has */
 
 static int64_t figure(const Mt__Allocator *heap, const char *name)
@@ -15,9 +16,9 @@ static int64_t figure(const Mt__Allocator *heap, const char *name)
 	return value > INT64_MAX ? INT64_MAX : (int64_t)value;
 }
 
-static const Mt__Allocator *glibc_of(const struct facts *facts)
+static const Mt__Allocator *books_of(const struct facts *facts, const char *name)
 {
-	const Mt__Allocator *heap = allocator_find(facts->process, "glibc");
+	const Mt__Allocator *heap = allocator_find(facts->process, name);
 
 	return heap && heap->read ? heap : NULL;
 }
@@ -52,7 +53,7 @@ static bool is_pinned(const Mt__Allocator *heap)
 
 bool find_heap_top_pinned(struct facts *facts, struct finding *finding)
 {
-	const Mt__Allocator *heap = glibc_of(facts);
+	const Mt__Allocator *heap = books_of(facts, "glibc");
 	char address[24];
 
 	if (!heap || !is_pinned(heap))
@@ -76,7 +77,7 @@ bool find_heap_top_pinned(struct facts *facts, struct finding *finding)
 
 bool find_heap_fragmented(struct facts *facts, struct finding *finding)
 {
-	const Mt__Allocator *heap = glibc_of(facts);
+	const Mt__Allocator *heap = books_of(facts, "glibc");
 
 	if (!heap || is_pinned(heap))
 		return false;
@@ -92,7 +93,7 @@ bool find_heap_fragmented(struct facts *facts, struct finding *finding)
 
 bool find_thread_arenas(struct facts *facts, struct finding *finding)
 {
-	const Mt__Allocator *heap = glibc_of(facts);
+	const Mt__Allocator *heap = books_of(facts, "glibc");
 
 	if (!heap)
 		return false;
@@ -109,7 +110,7 @@ bool find_thread_arenas(struct facts *facts, struct finding *finding)
 
 bool find_mmap_threshold_grew(struct facts *facts, struct finding *finding)
 {
-	const Mt__Allocator *heap = glibc_of(facts);
+	const Mt__Allocator *heap = books_of(facts, "glibc");
 
 	if (!heap || !figure(heap, "thresholds_are_dynamic") ||
 	    figure(heap, "mmap_threshold_bytes") <= MMAP_THRESHOLD_BYTES)
@@ -119,4 +120,26 @@ bool find_mmap_threshold_grew(struct facts *facts, struct finding *finding)
 	add(finding, "mmap_threshold_bytes", heap, "mmap_threshold_bytes");
 	add(finding, "trim_threshold_bytes", heap, "trim_threshold_bytes");
 	return claim(facts, finding, heap);
+}
+
+bool find_pymalloc_pinned(struct facts *facts, struct finding *finding)
+{
+	const Mt__Allocator *heap = books_of(facts, "pymalloc");
+
+	if (!heap)
+		return false;
+	finding->bytes = plus(figure(heap, "free_pool_resident_bytes"),
+			      figure(heap, "free_block_bytes"));
+	finding_number(finding, "free_bytes", finding->bytes);
+	add(finding, "free_pool_resident_bytes", heap, "free_pool_resident_bytes");
+	add(finding, "used_bytes", heap, "used_bytes");
+	add(finding, "arena_count", heap, "arena_count");
+	add(finding, "arena_bytes", heap, "arena_bytes");
+	finding_number(finding, "arena_size_bytes",
+		       (int64_t)(ARENA_POOLS * allocator_figure(heap, "pool_size_bytes")));
+	add(finding, "sparse_arena_count", heap, "sparse_arena_count");
+	add(finding, "sparse_used_count", heap, "sparse_used_count");
+	add(finding, "sparse_used_bytes", heap, "sparse_used_bytes");
+	return finding->bytes > figure(heap, "used_bytes") / FREE_SHARE &&
+	       claim(facts, finding, heap);
 }

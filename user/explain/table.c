@@ -101,6 +101,17 @@ const struct rule rules[] = {
 	  "seen {looked_before_end_ns} before the end].",
 	  "MALLOC_TRIM_THRESHOLD_=131072 in the environment keeps both thresholds where they "
 	  "began; malloc_trim(0) gives back {top_resident_bytes} now." },
+	{ "pymalloc-arenas-pinned", NEED_NOTHING, true, find_pymalloc_pinned,
+	  "free in Python's own allocator, but kept: a few objects hold its arenas",
+	  "Python keeps small objects in arenas of {arena_size_bytes}, and gives one back when "
+	  "nothing in it is in use. Of the {arena_bytes} in {arena_count} arenas, {used_bytes} "
+	  "are in use; {free_bytes} are free and kept. {sparse_arena_count} arenas are held by "
+	  "{sparse_used_count} blocks with {sparse_used_bytes} in all[, as seen "
+	  "{looked_before_end_ns} before the end].",
+	  "Make what stays (caches, results) before what goes, or do the large work in a child "
+	  "process that ends. PYTHONMALLOC=malloc in the environment takes small objects from "
+	  "malloc, whose malloc_trim(0) gives back free pages one by one: up to "
+	  "{free_pool_resident_bytes} here." },
 	{ "mapping-leak", NEED_NOTHING, true, find_mapping_leak,
 	  "asked for more and more, and gave nothing back",
 	  "It asked for memory {asking_count} times, gave next to nothing back, and still grew "

@@ -55,6 +55,35 @@ uint64_t image_resident_bytes(const struct image *image, uint64_t start, uint64_
 	return count * page;
 }
 
+bool image_read(const struct image *image, uint64_t address, void *bytes, size_t count)
+{
+	const uint64_t page = image->page_bytes, first = address / page * page;
+	const uint64_t pages = (address - first + count + page - 1) / page;
+	bool is[WINDOW_PAGES];
+
+	if (pages > WINDOW_PAGES || address > UINT64_MAX - WINDOW_PAGES * page ||
+	    !image->resident(image->context, first, is, pages))
+		return false;
+	for (uint64_t i = 0; i < pages; i++) {
+		if (!is[i])
+			return false;
+	}
+	return image->read(image->context, address, bytes, count);
+}
+
+uint8_t *image_copy(const struct image *image, uint64_t start, uint64_t end, size_t most,
+		    size_t *count)
+{
+	const uint64_t page = image->page_bytes;
+	uint8_t *bytes;
+
+	*count = end - start > most ? most : end - start;
+	bytes = memory_new(*count, 1);
+	for (uint64_t at = 0; at + page <= *count; at += page)
+		image_read(image, start + at, bytes + at, page);
+	return bytes;
+}
+
 /* ---- the window ---- */
 
 void window_open(struct window *window, const struct image *image)

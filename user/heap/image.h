@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define WINDOW_PAGES 64 /* what is read at once */
+
 struct image_mapping {
 	uint64_t start, end;
 	bool writable; /* and private */
@@ -37,6 +39,15 @@ const char *image_file_name(const struct image_mapping *mapping);
 /* The mapping that an address is in, NULL where there is none. */
 const struct image_mapping *image_find(const struct image *image, uint64_t address);
 
+/* So many bytes, at most a window's; false where not all of them are resident. */
+bool image_read(const struct image *image, uint64_t address, void *bytes, size_t count);
+
+/*
+ * What a range has in pages that are resident, 0 elsewhere; at most `most` bytes.  To be freed.
+ */
+uint8_t *image_copy(const struct image *image, uint64_t start, uint64_t end, size_t most,
+		    size_t *count);
+
 /* The bytes of resident pages that lie in a range as a whole. */
 uint64_t image_resident_bytes(const struct image *image, uint64_t start, uint64_t end);
 
@@ -44,8 +55,6 @@ uint64_t image_resident_bytes(const struct image *image, uint64_t start, uint64_
  * A view of a part of it that moves along with what is asked for, so that small things which
  * lie close together are read with few calls.
  */
-#define WINDOW_PAGES 64
-
 struct window {
 	const struct image *image;
 	uint64_t start, bytes; /* what is in it */

@@ -3,7 +3,6 @@
 #include "user/heap/state.h"
 
 #include "user/base/cleanup.h"
-#include "user/base/memory.h"
 
 #include <string.h>
 
@@ -63,14 +62,8 @@ static void take(struct arena_state *state, const uint8_t *bytes, uint64_t addre
 bool arena_state_read(const struct image *image, uint64_t address, struct arena_state *state)
 {
 	uint8_t bytes[ARENA_STATE_BYTES];
-	const uint64_t page = image->page_bytes;
-	const uint64_t first = address / page * page;
-	bool is[2] = { false, true };
 
-	if (address % 8 || address > UINT64_MAX - 2 * page ||
-	    !image->resident(image->context, first, is,
-			     1 + (address + sizeof(bytes) > first + page)) ||
-	    !is[0] || !is[1] || !image->read(image->context, address, bytes, sizeof(bytes)) ||
+	if (address % 8 || !image_read(image, address, bytes, sizeof(bytes)) ||
 	    !is_arena(bytes, address))
 		return false;
 	take(state, bytes, address);
@@ -78,36 +71,6 @@ bool arena_state_read(const struct image *image, uint64_t address, struct arena_
 }
 
 /* ---- data of the C library ---- */
-
-struct data {
-	uint64_t start;
-	size_t bytes;
-	uint8_t *words;
-};
-
-static void free_data(struct data *data)
-{
-	free(data->words);
-}
-
-#define cleanup_data __attribute__((cleanup(free_data)))
-
-/* What is resident of it; the rest is 0. */
-static void read_data(const struct image *image, const struct image_mapping *mapping,
-		      struct data *data)
-{
-	const uint64_t page = image->page_bytes;
-	uint64_t bytes = mapping->end - mapping->start;
-	bool is;
-
-	*data = (struct data){ .start = mapping->start,
-			       .bytes = bytes > DATA_MOST ? DATA_MOST : bytes };
-	data->words = memory_new(data->bytes, 1);
-	for (uint64_t at = 0; at + page <= data->bytes; at += page) {
-		if (image->resident(image->context, data->start + at, &is, 1) && is)
-			image->read(image->context, data->start + at, data->words + at, page);
-	}
-}
 
 /* The C library, or a program that it is linked into. */
 static bool may_have_malloc(const struct image *image, const struct image_mapping *mapping)
@@ -122,13 +85,14 @@ static bool may_have_malloc(const struct image *image, const struct image_mappin
 static bool find_in(const struct image *image, const struct image_mapping *mapping,
 		    struct arena_state *state)
 {
-	cleanup_data struct data data;
+	size_t count;
+	cleanup_free uint8_t *data =
+		image_copy(image, mapping->start, mapping->end, DATA_MOST, &count);
 
-	read_data(image, mapping, &data);
-	for (size_t at = 0; at + ARENA_STATE_BYTES <= data.bytes; at += 8) {
-		if (!is_arena(data.words + at, data.start + at))
+	for (size_t at = 0; at + ARENA_STATE_BYTES <= count; at += 8) {
+		if (!is_arena(data + at, mapping->start + at))
 			continue;
-		take(state, data.words + at, data.start + at);
+		take(state, data + at, mapping->start + at);
 		return true;
 	}
 	return false;
@@ -204,15 +168,15 @@ bool malloc_settings_find(const struct image *image, const struct arena_state *m
 			  uint64_t heap_start, struct malloc_settings *settings)
 {
 	const struct image_mapping *mapping = image_find(image, main->address);
-	cleanup_data struct data data = { 0 };
+	cleanup_free uint8_t *data = NULL;
+	size_t count;
 
 	*settings = (struct malloc_settings){ .heap_start = heap_start };
 	if (!mapping)
 		return false;
-	read_data(image, mapping, &data);
-	for (size_t at = LONGEST_BEFORE; at + 8 <= data.bytes; at += 8) {
-		if (word_at(data.words, at) == heap_start &&
-		    find_settings(data.words + at, settings))
+	data = image_copy(image, mapping->start, mapping->end, DATA_MOST, &count);
+	for (size_t at = LONGEST_BEFORE; at + 8 <= count; at += 8) {
+		if (word_at(data, at) == heap_start && find_settings(data + at, settings))
 			return true;
 	}
 	return false;

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Are the arenas of CPython, read from outside, what it says, and what keeps them?"""
+import json
+import os
+import pathlib
+import re
+import subprocess
+import tempfile
+
+import pytest
+
+from program import memtrace
+import support
+
+SOURCE = pathlib.Path(__file__).with_name("kept.py")
+FOLDER = tempfile.TemporaryDirectory(prefix="memtrace-pymalloc-")
+NAMES = ("python3", "python3.8", "python3.9", "python3.10", "python3.11", "python3.12",
+         "python3.13")
+PATHS = ("/usr/bin", "/usr/local/bin",
+         *map(str, pathlib.Path.home().glob(".pyenv/versions/3.*/bin")))
+MIB = 1 << 20
+
+
+def interpreters():
+    found = {}
+    for folder in PATHS:
+        for name in NAMES:
+            path = os.path.realpath(os.path.join(folder, name))
+            if os.access(path, os.X_OK) and re.search(r"python3\.([89]|1[0-3])$", path):
+                found[path] = None
+    return list(found)
+
+
+def anon_bytes(pid):
+    text = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(r"^RssAnon:\s+(\d+) kB", text, re.MULTILINE).group(1)) * 1024
+
+
+class Look:
+    def __init__(self, interpreter, case, **environment):
+        stats = pathlib.Path(FOLDER.name) / "stats"
+        with open(stats, "wb") as errors, \
+                support.started(interpreter, SOURCE, case, stdin=subprocess.PIPE,
+                                stdout=subprocess.PIPE, stderr=errors,
+                                env=os.environ | environment) as target:
+            assert target.stdout.readline() == b"ready\n"
+            done = memtrace("-d", "0.1", "-f", "json", "-p", str(target.pid))
+            target.stdin.write(b"trim\n")
+            target.stdin.flush()
+            assert target.stdout.readline() == b"done\n"
+            self.anon = anon_bytes(target.pid)
+        assert done.status == 0, done.err
+        self.process = json.loads(done.out)["processes"][0]
+        self.stats = stats.read_text()
+        self.figures = {one["name"]: one["figures"] for one in self.process["allocators"]}
+
+    def said(self, pattern):
+        return int(re.search(pattern, self.stats).group(1).replace(",", ""))
+
+
+@pytest.mark.parametrize("interpreter", interpreters())
+def test_arenas_are_what_python_says(interpreter):
+    one = Look(interpreter, "kept")
+    figures = one.figures["pymalloc"]
+    assert figures["arena_count"] == one.said(r"# arenas allocated current += +([\d,]+)")
+    assert figures["arena_bytes"] == one.said(r"bytes/arena += +([\d,]+)")
+    # Saying it takes and gives back a block or two.
+    assert abs(figures["used_bytes"] -
+               one.said(r"# bytes in allocated blocks += +([\d,]+)")) <= 4096
+    assert abs(figures["free_block_bytes"] -
+               one.said(r"# bytes in available blocks += +([\d,]+)")) <= 4 * 16384
+    assert abs(figures["free_pool_count"] + figures["unused_pool_count"] -
+               one.said(r"(\d+) unused pools")) <= 4
+    assert figures["sparse_arena_count"] > 10
+
+
+def test_what_keeps_them_is_found():
+    one = Look(interpreters()[0], "kept")
+    first = one.process["findings"][0]
+    assert first["id"] == "pymalloc-arenas-pinned"
+    assert first["bytes"] > 8 * MIB
+
+
+def test_what_to_try_gives_back_what_it_says():
+    """The same program with malloc, which is trimmed."""
+    one = Look(interpreters()[0], "kept")
+    other = Look(interpreters()[0], "kept", PYTHONMALLOC="malloc")
+    found = one.process["findings"][0]
+    assert "PYTHONMALLOC=malloc" in found["try"]
+    spared = one.anon - other.anon
+    assert abs(found["evidence"]["free_pool_resident_bytes"] - spared) <= spared * 0.1
+
+
+def test_objects_in_use_are_no_finding():
+    one = Look(interpreters()[0], "used")
+    assert one.process["findings"][0]["id"] == "still-in-use"
+    assert all(finding["id"] != "pymalloc-arenas-pinned" for finding in one.process["findings"])
