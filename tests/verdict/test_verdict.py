@@ -3,12 +3,16 @@
 import dataclasses
 import pathlib
 import subprocess
+import sys
 
 import pytest
 
 import support
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.append(str(HERE.parent / "e2e"))
+import cgroups  # noqa: E402  (of another folder)
+
 C = [support.BUILD / "tests/verdict/cases"]
 PYTHON = ["/usr/bin/python3", HERE / "cases.py"]
 TOLERANCE = 0.05
@@ -61,10 +65,10 @@ def process_of(document, pid, child):
     return found[0]
 
 
-def capture(case):
+def capture(case, **options):
     """What the program says of itself, and what memtrace says of it."""
     with support.started(*case.language, case.name, stdin=subprocess.PIPE,
-                         stdout=subprocess.PIPE, text=True) as program:
+                         stdout=subprocess.PIPE, text=True, **options) as program:
         with support.following("-p", program.pid) as follower:
             program.stdin.write("\n")
             program.stdin.flush()
@@ -77,7 +81,19 @@ def capture(case):
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_first_finding_is_the_cause(case):
-    truth, process = capture(case)
+    judge(case, *capture(case))
+
+
+def test_limit_of_a_cgroup_is_near():
+    with cgroups.cgroup("verdict") as group:
+        limits = {"memory.max", "memory.limit_in_bytes"}
+        limit, = (path for path in group.path.iterdir() if path.name in limits)
+        limit.write_text(str(91 << 20))
+        case = Case(C, "hold-mapping", "limit-near", alarm=True)
+        judge(case, *capture(case, preexec_fn=group.enter))
+
+
+def judge(case, truth, process):
     findings = process["findings"]
     said = "\n".join(f"{one['bytes']:>12} {one['id']}: {one['why']}" for one in findings)
     assert findings and findings[0]["id"] == case.finding, f"{truth}, and\n{said}"

@@ -5,6 +5,7 @@
 #include "user/base/memory.h"
 #include "user/collect/identity.h"
 #include "user/collect/lazy.h"
+#include "user/collect/limit.h"
 #include "user/collect/runtime.h"
 #include "user/collect/target.h"
 #include "user/version.h"
@@ -125,6 +126,7 @@ static void fill_processes(struct collector *collector, Mt__Capture *capture)
 		lazy_fill(capture->processes[capture->n_processes++]);
 		process_drop_live(process);
 	}
+	limits_fill(capture, &collector->cgroups);
 	if (table->folded.folded)
 		capture->processes[capture->n_processes++] =
 			record_process(&table->folded, &collector->cgroups, &collector->record);

@@ -2,7 +2,12 @@
 /* What did the kernel do on its own account: took, swapped out, made huge, or might take yet? */
 #include "user/explain/rule.h"
 
+#include "user/base/cleanup.h"
+#include "user/base/text.h"
+
 #include <string.h>
+
+#define NEAR_SHARE 10 /* of the limit is left, at the most */
 
 static int64_t positive(int64_t bytes)
 {
@@ -61,5 +66,40 @@ bool find_thp_inflation(struct facts *facts, struct finding *finding)
 	rule_add_end(facts, finding);
 	if (finding->bytes >= facts->floor_bytes)
 		facts->claimed_bytes = plus(facts->claimed_bytes, finding->bytes);
+	return true;
+}
+
+static const Mt__Cgroup *limit_of(const struct facts *facts)
+{
+	const Mt__Capture *capture = facts->model->capture;
+
+	for (size_t i = 0; i < capture->n_cgroups; i++) {
+		const Mt__Cgroup *cgroup = capture->cgroups[i];
+		cleanup_free char *name = text_utf8(cgroup->name.data, cgroup->name.len);
+
+		if (!strcmp(name, facts->process->cgroup))
+			return cgroup;
+	}
+	return NULL;
+}
+
+/* The limit is on all that is in the cgroup, and on files that nobody maps, too. */
+bool find_limit_near(struct facts *facts, struct finding *finding)
+{
+	const Mt__Cgroup *cgroup = facts->process->ended ? NULL : limit_of(facts);
+	cleanup_free char *of = cgroup ? text_utf8(cgroup->of.data, cgroup->of.len) : NULL;
+
+	if (!cgroup || cgroup->limit_bytes > INT64_MAX || cgroup->charged_bytes > INT64_MAX ||
+	    cgroup->charged_bytes < cgroup->limit_bytes - cgroup->limit_bytes / NEAR_SHARE)
+		return false;
+	finding->bytes = (int64_t)cgroup->charged_bytes;
+	finding->alarm = minus(finding->bytes, (int64_t)cgroup->file_bytes) >
+			 (int64_t)(cgroup->limit_bytes / 2);
+	finding_number(finding, "charged_bytes", finding->bytes);
+	finding_number(finding, "limit_bytes", (int64_t)cgroup->limit_bytes);
+	finding_number(finding, "anon_bytes", (int64_t)cgroup->anon_bytes);
+	finding_number(finding, "file_bytes", (int64_t)cgroup->file_bytes);
+	finding_text(finding, "cgroup", of);
+	rule_add_end(facts, finding);
 	return true;
 }

@@ -92,6 +92,7 @@ bool find_mapping_leak(struct facts *facts, struct finding *finding);
 bool find_lazily_freed(struct facts *facts, struct finding *finding);
 bool find_swapped_out(struct facts *facts, struct finding *finding);
 bool find_reclaimed(struct facts *facts, struct finding *finding);
+bool find_limit_near(struct facts *facts, struct finding *finding);
 bool find_thp_inflation(struct facts *facts, struct finding *finding);
 
 /* share.c */

@@ -53,6 +53,15 @@ const struct rule rules[] = {
 	  "that itself, by {pageout}]. Touching it again means waiting for the disk.",
 	  "More memory (or a higher memory.high or memory.max of its cgroup), or less in use at "
 	  "once; mlock() what must not wait." },
+	{ "limit-near", NEED_NOTHING, true, find_limit_near,
+	  "charged to the cgroup, which is near its limit",
+	  "All processes of {cgroup} together may have {limit_bytes}, and have {charged_bytes}: "
+	  "beyond the limit the kernel takes memory away, and then kills. This process {verb} "
+	  "{end_bytes}. Of what is charged, {anon_bytes} is the programs' own and can only be "
+	  "swapped out; {file_bytes} is cache of files, which the kernel can drop first.",
+	  "Raise the limit (memory.max, MemoryMax= of systemd, --memory of docker), or find in "
+	  "the other findings what holds the {anon_bytes}. If most of it is cache of files, "
+	  "nothing is wrong: the cache fills what there is." },
 	{ "reclaimed-by-kernel", NEED_NOTHING, true, find_reclaimed,
 	  "taken by the kernel, because memory was short",
 	  "Memory ran short, in the machine or in the cgroup of the process, and the kernel took "
