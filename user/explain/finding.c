@@ -9,7 +9,12 @@
 #include <string.h>
 
 #define CHURN_TIMES 2  /* as much as it grew, at the least, for that to be a habit */
-#define FLOOR_SHARE 50 /* of the highest RSS, below which a finding is not worth a word */
+
+/* What is less, also as a share of the highest RSS, is not worth a word, or not an alarm. */
+#define FLOOR_LEAST MIB
+#define FLOOR_SHARE 50
+#define ALARM_LEAST (4 * MIB)
+#define ALARM_SHARE 20
 
 bool row_is_birth(const struct ledger_row *row)
 {
@@ -93,8 +98,14 @@ static void gather(struct facts *facts, const struct model *model,
 	for (size_t i = 0; i < process->row_count; i++)
 		add_row(facts, &process->rows[i]);
 	add_churn(facts);
-	facts->floor_bytes = process->peak_bytes / FLOOR_SHARE > (uint64_t)MIB ?
-				     (int64_t)(process->peak_bytes / FLOOR_SHARE) : MIB;
+}
+
+static int64_t floor_of(const struct facts *facts, const struct rule *rule)
+{
+	int64_t least = rule->alarm ? ALARM_LEAST : FLOOR_LEAST;
+	uint64_t part = facts->process->peak_bytes / (rule->alarm ? ALARM_SHARE : FLOOR_SHARE);
+
+	return part > (uint64_t)least ? (int64_t)part : least;
 }
 
 static bool has_needs(const struct facts *facts, unsigned int needs)
@@ -117,6 +128,7 @@ static void try_rule(struct findings *findings, struct facts *facts, const struc
 {
 	struct finding finding = { .id = rule->id, .alarm = rule->alarm };
 
+	facts->floor_bytes = floor_of(facts, rule);
 	if (!has_needs(facts, rule->needs))
 		return;
 	if (!rule->holds(facts, &finding) || finding.bytes < facts->floor_bytes) {

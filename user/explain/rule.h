@@ -22,7 +22,7 @@ struct facts {
 	int64_t churned_bytes;	     /* the same, where it is so much that it is a habit */
 	int64_t born_untouched_bytes; /* of address space that it began with */
 	int64_t reserved_bytes;	     /* of address space, since then */
-	int64_t floor_bytes;	     /* less than that is not worth a word */
+	int64_t floor_bytes;	     /* of this rule: less is not worth a word */
 	int64_t claimed_bytes;	     /* of the anonymous memory at the end: has a finding already */
 	const struct holder *holders; /* most first; none without sites */
 	size_t holder_count;
