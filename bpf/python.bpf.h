@@ -6,7 +6,8 @@
 #ifndef MEMTRACE_PYTHON_BPF_H
 #define MEMTRACE_PYTHON_BPF_H
 
-#define PYTHON_ON_C_STACK 3 /* owner of a frame that stands for an entry, from 3.12 on */
+#define PYTHON_ON_C_STACK 3 /* owner of a frame that stands for an entry, or above: from 3.12 on */
+#define PYTHON_TAGS 7	    /* low bits of a reference to code, from 3.14 on */
 #define PYTHON_SKIPPED 64   /* frames of that kind in a walk */
 #define CODE_BYTES 144	    /* up to the last field that is looked at */
 #define TEXT_BYTES 504
@@ -243,11 +244,11 @@ static long take_python_frame(__u32 index, struct step *step)
 		return stop_python(walk, MT_STACK_PYTHON);
 	python->at = word_at(python->frame, layout->previous);
 	if (layout->minor >= 12 &&
-	    python->frame[layout->owner & 127] == PYTHON_ON_C_STACK) {
+	    python->frame[layout->owner & 127] >= PYTHON_ON_C_STACK) {
 		mark_entry(walk);
 		return 0;
 	}
-	key.code = word_at(python->frame, layout->code);
+	key.code = word_at(python->frame, layout->code) & ~(__u64)PYTHON_TAGS;
 	if (!is_code(python, key.code))
 		return stop_python(walk, MT_STACK_PYTHON);
 	key.identity = code_identity(python);

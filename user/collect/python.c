@@ -60,7 +60,7 @@ void python_free(struct python *python)
 
 static void tell_kernel(const struct python *python, const struct interpreter *interpreter)
 {
-	const struct python_layout *from = interpreter->file.layout;
+	const struct python_layout *from = &interpreter->file.layout;
 	struct mt_python layout = {
 		.code_type = interpreter->file.code_type,
 		.thread_key = interpreter->file.thread_key,
@@ -95,7 +95,7 @@ void python_see_file(struct python *python, uint32_t number, int descriptor, con
 	python->interpreters = memory_grow(python->interpreters, python->interpreter_count,
 					   sizeof(found));
 	python->interpreters[python->interpreter_count++] = found;
-	if (found.file.layout)
+	if (found.file.layout.minor)
 		tell_kernel(python, &found);
 }
 
@@ -104,7 +104,7 @@ uint32_t python_unknown(const struct python *python)
 	uint32_t unknown = 0;
 
 	for (size_t i = 0; i < python->interpreter_count; i++)
-		unknown += !python->interpreters[i].file.layout;
+		unknown += !python->interpreters[i].file.layout.minor;
 	return unknown;
 }
 

@@ -2,14 +2,20 @@
 /* Where does an interpreter of Python keep its frames?  See python.h. */
 #include "user/symbol/python.h"
 
+#include "user/base/cleanup.h"
+#include "user/base/memory.h"
+#include "user/symbol/python_loop.h"
+
 #include <gelf.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define LOOP "_PyEval_EvalFrameDefault"
+#define LOOP_BYTES (1 << 20) /* many times what it has */
 
-/* From the DWARF of builds without debugging for x86-64; those of 3.13 are in _Py_DebugOffsets. */
+/* From the DWARF of builds without debugging for x86-64.  From 3.13 on an interpreter tells most
+ * of them itself: that counts. */
 static const struct python_layout layouts[] = {
 	{ .minor = 8, .thread_key = 1392, .frame = 24, .current = PYTHON_NOTHING,
 	  .frame_bytes = 112, .code = 32, .previous = 24, .instruction = 104,
@@ -32,7 +38,30 @@ static const struct python_layout layouts[] = {
 	  .frame_bytes = 72, .code = 0, .previous = 8, .instruction = 56, .owner = 70,
 	  .file_name = 112, .name = 128, .first_line = 68, .lines = 136,
 	  .instructions = 200, .text = 40 },
+	{ .minor = 14, .thread_key = 2336, .frame = 72, .current = PYTHON_NOTHING,
+	  .frame_bytes = 80, .code = 0, .previous = 8, .instruction = 56, .owner = 74,
+	  .file_name = 112, .name = 128, .first_line = 68, .lines = 136,
+	  .instructions = 208, .text = 40 },
 };
+
+/* Where struct _Py_DebugOffsets, which _PyRuntime begins with, tells of these: in words. */
+struct tale {
+	uint16_t minor;
+	uint16_t current; /* in the state of a thread */
+	uint16_t frame, code;
+	uint16_t text;
+};
+
+static const struct tale tales[] = {
+	{ .minor = 13, .current = 23, .frame = 28, .code = 34, .text = 70 },
+	{ .minor = 14, .current = 26, .frame = 31, .code = 39, .text = 80 },
+};
+
+#define TALE_WORDS 96
+#define TALE_COOKIE "xdebugpy"
+#define MOST_IN_STATE 4096
+#define MOST_IN_FRAME 120 /* what the kernel side reads */
+#define MOST_IN_CODE 136
 
 /* Offsets in struct _typeobject and PyMemberDef, in all of these versions. */
 #define TYPE_BASIC_BYTES 32
@@ -96,17 +125,6 @@ static void read_tables(struct image *image, GElf_Word type)
 	}
 }
 
-/* .symtab has the parts of the loop that were put far off, too. */
-static void read_loops(struct image *image)
-{
-	struct python_file before = *image->file;
-
-	image->file->loop_count = 0;
-	read_tables(image, SHT_SYMTAB);
-	if (!image->file->loop_count)
-		*image->file = before;
-}
-
 /* ---- data ---- */
 
 static bool read_image(const struct image *image, uint64_t address, void *out, size_t bytes)
@@ -162,6 +180,34 @@ static uint64_t pointer_at(const struct image *image, uint64_t address)
 	return value;
 }
 
+/* ---- the loop ---- */
+
+static void find_parts(const struct image *image)
+{
+	struct python_file *file = image->file;
+	size_t bytes = file->loop_count ? file->loops[0].end - file->loops[0].start : 0;
+	cleanup_free uint8_t *code = NULL;
+
+	if (!bytes || bytes > LOOP_BYTES)
+		return;
+	code = memory_new(bytes, 1);
+	if (read_image(image, file->loops[0].start, code, bytes))
+		python_loop_find_parts(image->elf, code, file);
+}
+
+/* .symtab has the parts that were put far off, too; without it, what the first one jumps to. */
+static void read_loops(struct image *image)
+{
+	struct python_file before = *image->file;
+
+	image->file->loop_count = 0;
+	read_tables(image, SHT_SYMTAB);
+	if (image->file->loop_count)
+		return;
+	*image->file = before;
+	find_parts(image);
+}
+
 /* ---- is it what we take it for? ---- */
 
 static unsigned int minor_of(const struct image *image, const char *name)
@@ -204,13 +250,70 @@ static bool agrees(const struct image *image, const struct python_layout *layout
 					      layout->instructions);
 }
 
-static const struct python_layout *layout_of(const struct image *image, unsigned int minor)
+static const struct tale *tale_of(unsigned int minor)
 {
-	for (size_t i = 0; i < sizeof(layouts) / sizeof(layouts[0]); i++) {
-		if (layouts[i].minor == minor)
-			return agrees(image, &layouts[i]) ? &layouts[i] : NULL;
+	for (size_t i = 0; i < sizeof(tales) / sizeof(tales[0]); i++) {
+		if (tales[i].minor == minor)
+			return &tales[i];
 	}
 	return NULL;
+}
+
+static bool is_sane(const struct python_layout *layout)
+{
+	return layout->frame <= MOST_IN_STATE && layout->previous <= MOST_IN_FRAME &&
+	       layout->code <= MOST_IN_FRAME && layout->instruction <= MOST_IN_FRAME &&
+	       layout->owner < MOST_IN_FRAME && layout->file_name <= MOST_IN_CODE &&
+	       layout->name <= MOST_IN_CODE && layout->lines <= MOST_IN_CODE &&
+	       layout->first_line <= MOST_IN_CODE;
+}
+
+static void take_tale(const uint64_t *words, const struct tale *tale, struct python_layout *layout)
+{
+	const uint64_t *frame = &words[tale->frame], *code = &words[tale->code];
+
+	layout->frame = (uint16_t)words[tale->current];
+	layout->previous = (uint16_t)frame[1];
+	layout->code = (uint16_t)frame[2];
+	layout->instruction = (uint16_t)frame[3];
+	layout->owner = (uint16_t)frame[5];
+	layout->frame_bytes = (uint16_t)((layout->owner | 7) + 1);
+	layout->file_name = (uint16_t)code[1];
+	layout->name = (uint16_t)code[3];
+	layout->lines = (uint16_t)code[4];
+	layout->first_line = (uint16_t)code[5];
+	layout->instructions = (uint16_t)code[9];
+	layout->text = (uint16_t)words[tale->text];
+}
+
+/* As the interpreter tells it, if it is of a version that does.  One without the lock of the
+ * interpreter, whose objects and frames are others, is not followed. */
+static bool hear(const struct image *image, struct python_layout *layout)
+{
+	const struct tale *tale = tale_of(layout->minor);
+	uint64_t words[TALE_WORDS];
+
+	if (!tale)
+		return true;
+	if (!read_image(image, image->runtime, words, sizeof(words)) ||
+	    memcmp(words, TALE_COOKIE, sizeof(words[0])) != 0 ||
+	    words[1] >> 16 != (0x300u | layout->minor) || words[2])
+		return false;
+	take_tale(words, tale, layout);
+	return is_sane(layout);
+}
+
+/* minor 0: not to be known. */
+static struct python_layout layout_of(const struct image *image, unsigned int minor)
+{
+	struct python_layout layout;
+
+	for (size_t i = 0; i < sizeof(layouts) / sizeof(layouts[0]); i++) {
+		layout = layouts[i];
+		if (layout.minor == minor && hear(image, &layout) && agrees(image, &layout))
+			return layout;
+	}
+	return (struct python_layout){ 0 };
 }
 
 struct python_file python_look(int descriptor, const char *name)
@@ -226,9 +329,9 @@ struct python_file python_look(int descriptor, const char *name)
 		read_loops(&image);
 		file.layout = layout_of(&image, minor_of(&image, name));
 	}
-	if (file.layout) {
+	if (file.layout.minor) {
 		file.code_type = image.code_type;
-		file.thread_key = image.runtime + file.layout->thread_key;
+		file.thread_key = image.runtime + file.layout.thread_key;
 	}
 	elf_end(image.elf);
 	return file;

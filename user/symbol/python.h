@@ -27,7 +27,7 @@ struct python_layout {
 /* What a file with an interpreter in it has where; addresses in the file. */
 struct python_file {
 	bool found; /* an interpreter */
-	const struct python_layout *layout; /* NULL: of an unknown version, or built otherwise */
+	struct python_layout layout; /* minor 0: of an unknown version, or built otherwise */
 	uint64_t code_type;  /* of code objects */
 	uint64_t thread_key; /* which leads to the state of a thread */
 	struct {
