@@ -156,8 +156,8 @@ static __always_inline __u32 send_code(const struct mt_python *layout,
 	value = number | (__u64)text_identity(&event->file, layout, key->code) << 32;
 	bpf_ringbuf_submit(event, 0);
 	send_lines(layout, key->code, number);
-	if (bpf_map_update_elem(&codes, key, &value, BPF_ANY))
-		lost(MT_LOSS_STACKS);
+	/* With interrupts off memory may be short for a moment: then it is told of once more. */
+	bpf_map_update_elem(&codes, key, &value, BPF_ANY);
 	return number;
 }
 
