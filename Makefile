@@ -200,7 +200,8 @@ $(BUILD)/tests/kernels/verifier.so: tests/kernels/verifier.c
 .PHONY: tests workloads verdicts guests units units-asan golden-tools symbols fuzzers
 .PHONY: lint unit asan golden fuzz
 tests: guests verdicts units units-asan golden-tools symbols fuzzers ## build the tests, too
-workloads: all $(WORKLOADS) $(BUILD)/tests/stacks/zoo $(BUILD)/tests/stacks/ranges
+workloads: all $(WORKLOADS) $(BUILD)/tests/stacks/zoo $(BUILD)/tests/stacks/ranges \
+	$(BUILD)/tests/stacks/family
 verdicts: all $(BUILD)/tests/verdict/cases
 guests: workloads $(BUILD)/tests/kernels/verifier.so
 programs: $(BUILD)/memtrace $(WORKLOADS)

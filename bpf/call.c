@@ -64,6 +64,15 @@ __noinline __u64 requested(__u64 program_break, __s64 result)
 	return 0;
 }
 
+/* Before a call that may end, or give back what was copied. */
+static __noinline KEEPS_RESULT int settle_copy(struct task_struct *task)
+{
+	struct mm_struct *mm = task ? mm_of(task) : 0;
+	__u32 slot = mm ? slot_of(this_cpu(), mm) : 0;
+
+	return slot ? note_copy(slot) : 0;
+}
+
 SEC("tp_btf/sys_enter")
 int BPF_PROG(mt_sys_enter, struct pt_regs *regs, long number)
 {
@@ -76,6 +85,8 @@ int BPF_PROG(mt_sys_enter, struct pt_regs *regs, long number)
 	task = current_task();
 	state = call_state(task);
 	state->serial++;
+	if (config.stacks && mark_of(task)->cow == MT_COW_MAYBE)
+		settle_copy(task);
 	if (!is_memory_call(number))
 		return 0;
 	mm = mm_of(task);

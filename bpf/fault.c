@@ -82,6 +82,8 @@ int mt_fault_user(const __u64 *arguments)
 	mark = mark_at(cpu->mark);
 	if (!HAS_CPU_COUNTERS && mark->cow == MT_COW_MAYBE)
 		settle_late(current_task(), cpu->slot);
+	if (config.stacks && mark->cow == MT_COW_MAYBE)
+		note_copy(cpu->slot);
 	if (is_of_present(arguments[2]) && is_copy(cpu->slot, arguments[0])) {
 		mark->cow = MT_COW_MAYBE;
 		lane->cow_faults++;
@@ -136,6 +138,8 @@ static __always_inline int take_kernel_fault(__u64 address, const void *on_stack
 	if (tables_moved(mm, space))
 		catch_up_tables(mm, slot, MT_OP_FAULT_KERNEL);
 	settle_before(task, mm, slot);
+	if (config.stacks && mark->cow == MT_COW_MAYBE)
+		note_copy(slot);
 	call = call_of(task);
 	mark->stack = stack_of(cpu, on_stack);
 	mark->task = (__u64)task;

@@ -74,20 +74,14 @@ __noinline int take_from(__u32 serial, __u32 stack, __u64 pages, __u32 operation
 	return 0;
 }
 
-/* What a page has that gets another stack: one that was never touched stays so. */
-static __always_inline __u32 stack_after(__u32 before, __u32 stack)
-{
-	return stack == MT_TOUCHED && !before ? 0 : stack;
-}
-
 /*
- * A run of pages within a chunk gets another stack; they are gone by that operation, if it is
- * none (0) or MT_TOUCHED.  Returns how many had been touched.
+ * A run of pages within a chunk is gone by an operation: `what` has that, and below it 0 or
+ * MT_TOUCHED, which those that had been touched get.  Returns how many had.
  */
-__noinline int set_run(__u32 serial, __u64 chunk, __u64 span, __u64 what)
+__noinline int clear_run(__u32 serial, __u64 chunk, __u64 span, __u64 what)
 {
-	__u32 first = span & 63, count = (span >> 32) & 127, stack = what, operation = what >> 32;
-	struct mt_shadow *found = shadow_at(serial, chunk, stack != 0 && stack != MT_TOUCHED);
+	__u32 first = span & 63, count = (span >> 32) & 127, left = what, operation = what >> 32;
+	struct mt_shadow *found = shadow_at(serial, chunk, false);
 	struct mt_shadow_key key = { serial, 0, chunk };
 	__u32 before = 0, touched = 0;
 	__u64 run = 0;
@@ -107,12 +101,36 @@ __noinline int set_run(__u32 serial, __u64 chunk, __u64 span, __u64 what)
 		}
 		run++;
 		touched += old != 0;
-		found->stack[at] = stack_after(old, stack);
+		found->stack[at] = old ? left : 0;
 	}
 	take_from(serial, before, run, operation);
-	if (!stack && count == MT_SHADOW_PAGES)
+	if (!left && count == MT_SHADOW_PAGES)
 		bpf_map_delete_elem(&shadow, &key);
 	return touched;
+}
+
+/*
+ * A run of pages is there, touched by that stack.  One that has a stack already has only been
+ * away, in swap: it stays who touched it first.  Returns how many are new.
+ */
+__noinline int fill_run(__u32 serial, __u64 chunk, __u64 span, __u32 stack)
+{
+	__u32 first = span & 63, count = (span >> 32) & 127, fresh = 0;
+	struct mt_shadow *found = shadow_at(serial, chunk, true);
+
+	if (!found)
+		return 0;
+	for (__u32 i = 0; i < MT_SHADOW_PAGES; i++) {
+		__u32 at = (first + i) & (MT_SHADOW_PAGES - 1);
+
+		if (i >= count)
+			break;
+		if (found->stack[at] && found->stack[at] != MT_TOUCHED)
+			continue;
+		found->stack[at] = stack;
+		fresh++;
+	}
+	return fresh;
 }
 
 struct sweep {
@@ -146,7 +164,7 @@ static __always_inline __u64 pass_over(__u32 serial, __u64 page)
 	return group & 1 ? page : ((page >> 6) + 1) << 6;
 }
 
-static long sweep_chunk(__u32 number, struct sweep *sweep)
+static long clear_chunk(__u32 number, struct sweep *sweep)
 {
 	__u64 first, count;
 
@@ -159,10 +177,27 @@ static long sweep_chunk(__u32 number, struct sweep *sweep)
 	if (count > sweep->end - sweep->page)
 		count = sweep->end - sweep->page;
 	sweep->touched +=
-		set_run(sweep->serial, sweep->page >> 6, first | count << 32, sweep->what);
+		clear_run(sweep->serial, sweep->page >> 6, first | count << 32, sweep->what);
 	sweep->page += count;
 	return 0;
 }
+
+/* Of a folio, which is aligned to its size: a part of a chunk, or whole ones. */
+static long fill_chunk(__u32 number, struct sweep *sweep)
+{
+	__u64 first = sweep->page & 63, count = 64 - first;
+
+	if (sweep->page >= sweep->end)
+		return 1;
+	if (count > sweep->end - sweep->page)
+		count = sweep->end - sweep->page;
+	sweep->touched +=
+		fill_run(sweep->serial, sweep->page >> 6, first | count << 32, sweep->what);
+	sweep->page += count;
+	return 0;
+}
+
+#define FOLIO_CHUNKS 16
 
 /* These pages are resident, touched by that stack. */
 __noinline int note_pages(__u32 slot, __u64 address, __u32 pages, __u32 stack)
@@ -173,22 +208,40 @@ __noinline int note_pages(__u32 slot, __u64 address, __u32 pages, __u32 stack)
 
 	if (!space || !stack || !pages)
 		return 0;
-	/* A folio of more pages is aligned to its size. */
 	sweep.page = (address >> 12) & ~(__u64)(pages - 1);
 	sweep.end = sweep.page + pages;
 	sweep.serial = space->serial;
 	sweep.touched = 0;
-	sweep.what = stack | (__u64)MT_OP_OTHER << 32;
+	sweep.what = stack;
 	if (pages == 1)
-		set_run(sweep.serial, sweep.page >> 6, (sweep.page & 63) | 1ULL << 32, sweep.what);
+		sweep.touched = fill_run(sweep.serial, sweep.page >> 6,
+					 (sweep.page & 63) | 1ULL << 32, stack);
 	else
-		bpf_loop(16, sweep_chunk, &sweep, 0);
-	site = site_of(space->serial, stack);
+		bpf_loop(FOLIO_CHUNKS, fill_chunk, &sweep, 0);
+	site = sweep.touched ? site_of(space->serial, stack) : 0;
 	if (!site)
 		return 0;
-	__sync_fetch_and_add(&site->touched_pages, pages);
-	__sync_fetch_and_add(&site->resident_pages, pages);
+	__sync_fetch_and_add(&site->touched_pages, sweep.touched);
+	__sync_fetch_and_add(&site->resident_pages, sweep.touched);
 	return 0;
+}
+
+/*
+ * A child has written to a page that it shared with its parent: that is its own from now on,
+ * whether it was copied or nobody else had it any more.  No counter of the kernel's moves, so it
+ * is known when the fault is over; one that went otherwise has been settled.
+ */
+__noinline int note_copy(__u32 slot)
+{
+	struct task_struct *task = current_task();
+	struct mt_space *space = space_at(slot);
+	struct mt_mark *mark = mark_of(task);
+
+	if (!space || space->birth != MT_BORN_FORK || mark->task != (__u64)task ||
+	    mark->mode != MT_FAULT_IN_USER || mark->cow != MT_COW_MAYBE || is_running(mark, task))
+		return 0;
+	mark->cow = MT_COW_FILE;
+	return note_pages(slot, mark->address, 1, mark->caller);
 }
 
 static __always_inline bool stays_mapped(__u32 operation)
@@ -210,7 +263,7 @@ __noinline __u64 forget_pages(__u32 slot, __u64 start, __u64 bytes, __u32 operat
 	sweep.serial = space->serial;
 	sweep.what = (__u64)operation << 32 | (stays_mapped(operation) ? MT_TOUCHED : 0);
 	sweep.touched = 0;
-	bpf_loop(1 << 22, sweep_chunk, &sweep, 0);
+	bpf_loop(1 << 22, clear_chunk, &sweep, 0);
 	return sweep.touched;
 }
 
@@ -287,6 +340,7 @@ __noinline int give_back(__u32 slot, __u32 operation, __u64 pages)
 #define walk_from(slot, registers) 0
 #define give_back(slot, operation, pages) 0
 #define note_pages(slot, address, pages, stack) ((void)(address))
+#define note_copy(slot) 0
 #define forget_pages(slot, start, bytes, operation) 0
 #define move_pages(slot, from, to, bytes) ((void)(bytes))
 #define note_code(slot, address, vdso) 0
