@@ -2,11 +2,13 @@
 /* What does the capture say, when all is read?  See capture.h. */
 #include "user/collect/capture.h"
 
+#include "user/base/cleanup.h"
 #include "user/base/memory.h"
 #include "user/collect/identity.h"
 #include "user/collect/lazy.h"
 #include "user/collect/limit.h"
 #include "user/collect/runtime.h"
+#include "user/collect/smaps.h"
 #include "user/collect/target.h"
 #include "user/version.h"
 
@@ -105,7 +107,29 @@ static uint32_t serial_of(const struct process *process)
 	return process->live ? process->live->serial : process->serial;
 }
 
-static void fill_processes(struct collector *collector, Mt__Capture *capture)
+/* Of those that are reported, in their order, as soon as the books are closed: to name the code
+ * of many stacks takes time.  NULL: of a whole system it is too much.  To be freed. */
+static struct smaps *read_mappings(const struct collector *collector)
+{
+	const struct process_table *table = &collector->processes;
+	struct smaps *smaps;
+	size_t count = 0;
+
+	if (collector->options.system)
+		return NULL;
+	smaps = memory_new(table->count, sizeof(*smaps));
+	for (const struct process *process = table->first; process; process = process->next) {
+		if (!is_reported(process, collector->record.read_ns))
+			continue;
+		if (process->live && !process->live->shares_with)
+			smaps[count] = smaps_of(process->pid);
+		count++;
+	}
+	return smaps;
+}
+
+static void fill_processes(struct collector *collector, Mt__Capture *capture,
+			   const struct smaps *smaps)
 {
 	struct process_table *table = &collector->processes;
 
@@ -120,6 +144,12 @@ static void fill_processes(struct collector *collector, Mt__Capture *capture)
 			stacks_record_sites(collector->stacks, serial_of(process),
 					    capture->processes[capture->n_processes]);
 			runtime_name(capture, capture->processes[capture->n_processes]);
+		}
+		if (smaps) {
+			const struct smaps *own = &smaps[capture->n_processes];
+
+			capture->processes[capture->n_processes]->mappings = own->mappings;
+			capture->processes[capture->n_processes]->n_mappings = own->count;
 		}
 		look_record(process, capture->processes[capture->n_processes],
 			    collector->record.read_ns);
@@ -213,6 +243,7 @@ Mt__Capture *capture_build(struct collector *collector, uint64_t duration_ns)
 {
 	Mt__Capture *capture = memory_new(1, sizeof(*capture));
 	const struct collector_options *options = &collector->options;
+	cleanup_free struct smaps *smaps = read_mappings(collector);
 
 	mt__capture__init(capture);
 	capture->memtrace_version = copy(MEMTRACE_VERSION);
@@ -230,7 +261,7 @@ Mt__Capture *capture_build(struct collector *collector, uint64_t duration_ns)
 	if (collector->stacks)
 		stacks_record(collector->stacks, capture);
 	fill_losses(collector, capture);
-	fill_processes(collector, capture);
+	fill_processes(collector, capture, smaps);
 	kernel_free(&collector->kernel); /* before the report takes memory */
 	process_table_free(&collector->processes);
 	capture->intervals = collector->intervals.intervals;

@@ -143,6 +143,8 @@ static void build_process(struct process_model *process, const Mt__Capture *capt
 	process->histograms = histograms_build(capture, from->histograms, from->n_histograms);
 	process->histogram_count = from->n_histograms;
 	sites_build(process, capture, code, from);
+	process->mappings = from->mappings;
+	process->mapping_count = from->n_mappings;
 	process->allocators = from->allocators;
 	process->allocator_count = from->n_allocators;
 	process->shares_with_pid = from->shares_with_pid;

@@ -118,6 +118,8 @@ struct process_model {
 	int64_t unsited_virtual_bytes; /* address space that none has reserved */
 	bool has_lazy_free;
 	struct lazy_free lazy_free;
+	Mt__Mapping *const *mappings; /* of the capture, as the next ones; of one that lived */
+	size_t mapping_count;
 	Mt__Allocator *const *allocators; /* of the capture: figures by name */
 	size_t allocator_count;
 	uint32_t shares_with_pid; /* 0: has an address space of its own */

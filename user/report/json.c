@@ -4,6 +4,7 @@
  * thousand processes does not have to fit into memory as a tree.
  */
 #include "user/base/cleanup.h"
+#include "user/base/text.h"
 #include "user/explain/finding.h"
 #include "user/report/report.h"
 
@@ -184,6 +185,26 @@ static json_t *site(const struct site_model *from)
 			 "gave_back_by", bytes_by(from->gave_back_by, from->gave_back_count));
 }
 
+static json_t *mapping(const Mt__Mapping *from)
+{
+	cleanup_free char *name = text_utf8(from->name.data, from->name.len);
+
+	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o}", "kind", from->kind, "name", name,
+			 "count", number(from->count), "virtual_bytes",
+			 number(from->virtual_bytes), "resident_bytes",
+			 number(from->resident_bytes), "never_touched_bytes",
+			 from->has_empty_bytes ? number(from->empty_bytes) : json_null());
+}
+
+static json_t *mappings(const struct process_model *from)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < from->mapping_count; i++)
+		json_array_append_new(array, mapping(from->mappings[i]));
+	return array;
+}
+
 static json_t *allocator(const Mt__Allocator *from)
 {
 	json_t *object = json_object(), *figures = json_object();
@@ -274,7 +295,7 @@ static json_t *process_tail(const struct model *model, const struct process_mode
 					      (json_int_t)from->unsited_bytes, "virtual_bytes",
 					      (json_int_t)from->unsited_virtual_bytes, "meaning",
 					      sites_rest_meaning(from)));
-	json_object_set_new(object, "mappings", json_array());
+	json_object_set_new(object, "mappings", mappings(from));
 	if (from->allocator_count)
 		json_object_set_new(object, "allocators", allocators(from));
 	json_object_set_new(object, "histograms",

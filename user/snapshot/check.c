@@ -15,6 +15,7 @@
 /* A stack is named once and may stand in many sites: reports write all of it for each. */
 #define MOST_FRAMES 4096
 #define MOST_SITES 65536
+#define MOST_MAPPINGS (1 << 20)
 #define MOST_TOLD (1ULL << 34) /* bytes of all frames of all sites */
 #define FRAME_BYTES 200 /* what one takes beside its texts */
 
@@ -200,6 +201,16 @@ static bool are_allocators(const Mt__Process *process)
 	return true;
 }
 
+static bool are_mappings(const Mt__Process *process)
+{
+	for (size_t i = 0; i < process->n_mappings; i++) {
+		if (!is_plain(process->mappings[i]->kind) ||
+		    process->mappings[i]->name.len > MOST_TEXT)
+			return false;
+	}
+	return process->n_mappings <= MOST_MAPPINGS;
+}
+
 static const char *process_wrong(const Mt__Capture *capture, const Mt__Process *process)
 {
 	if (!is_sheet(process->opening) || !is_sheet(process->kernel) ||
@@ -211,6 +222,8 @@ static const char *process_wrong(const Mt__Capture *capture, const Mt__Process *
 		return "a row of a ledger is invalid";
 	if (!are_histograms(capture, process->histograms, process->n_histograms))
 		return "a histogram is invalid";
+	if (!are_mappings(process))
+		return "a mapping is invalid";
 	if (!are_allocators(process))
 		return "an allocator is invalid";
 	return are_sites(capture, process) ? NULL : "a site is invalid";
