@@ -71,6 +71,12 @@ static void holes(void)
 	fill(BLOCKS, 700, 4);
 }
 
+/* Holes of one size, which has a bin of its own. */
+static void alternate(void)
+{
+	fill(BLOCKS, 1000, 2);
+}
+
 /* Holes of many pages. */
 static void wide_holes(void)
 {
@@ -118,6 +124,7 @@ static const struct {
 	void (*make)(void);
 } cases[] = {
 	{ "pinned", pinned }, { "fast", fast }, { "cached", cached }, { "holes", holes },
+	{ "alternate", alternate },
 	{ "wide_holes", wide_holes }, { "grown", grown }, { "full", full },
 	{ "threads", threads },
 };

@@ -71,6 +71,17 @@ static void test_pages_given_back_are_not_resident(void **state)
 	assert_int_equal(heap.main.chunks.trim_bytes, 0x3000);
 }
 
+/* Those below it are empty: as if an arena ended there. */
+static void test_a_bin_in_use(void **state)
+{
+	(void)state;
+	fake_put(&fake, MAIN_STATE + 0x70 + 16 * 62, HOLE);
+	fake_put(&fake, MAIN_STATE + 0x70 + 16 * 62 + 8, HOLE);
+	assert_true(glibc_heap_read(&fake.image, &heap));
+	assert_true(heap.complete);
+	assert_int_equal(heap.main.chunks.used_count, 4);
+}
+
 /* A header that is swapped out is not fetched. */
 static void test_what_is_swapped_out_ends_the_walk(void **state)
 {
@@ -154,6 +165,7 @@ int main(void)
 		cmocka_unit_test_setup(test_settings, set_up),
 		cmocka_unit_test_setup(test_arenas_of_threads, set_up),
 		cmocka_unit_test_setup(test_pages_given_back_are_not_resident, set_up),
+		cmocka_unit_test_setup(test_a_bin_in_use, set_up),
 		cmocka_unit_test_setup(test_what_is_swapped_out_ends_the_walk, set_up),
 		cmocka_unit_test_setup(test_sizes_that_lead_nowhere, set_up),
 		cmocka_unit_test_setup(test_rings, set_up),

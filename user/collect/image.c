@@ -52,7 +52,7 @@ static bool is_late(void *context)
 {
 	struct live_image *live = context;
 
-	live->late |= self_monotonic_ns() > live->deadline_ns;
+	live->late |= self_cpu_ns() > live->limit_cpu_ns;
 	return live->late;
 }
 
@@ -102,11 +102,11 @@ static char *read_executable(pid_t pid)
 }
 
 bool live_image_open(struct live_image *live, pid_t pid, uint64_t page_bytes,
-		     uint64_t deadline_ns)
+		     uint64_t limit_cpu_ns)
 {
 	char path[64];
 
-	*live = (struct live_image){ .pid = pid, .deadline_ns = deadline_ns };
+	*live = (struct live_image){ .pid = pid, .limit_cpu_ns = limit_cpu_ns };
 	snprintf(path, sizeof(path), "/proc/%d/pagemap", pid);
 	live->pagemap = open(path, O_RDONLY | O_CLOEXEC);
 	live->executable = read_executable(pid);

@@ -16,7 +16,7 @@
 #define MS 1000000ULL
 #define SHARE 25		/* of all time, one part of so many at most is spent on looks ... */
 #define OFTEN_NS (100 * MS)	/* ... that come so soon at the most */
-#define EACH_NS (200 * MS)	/* the most that one takes while the capture goes on */
+#define EACH_NS (200 * MS)	/* the most CPU time for one while the capture goes on */
 #define LAST_EACH_NS (500 * MS) /* and at its end */
 #define LAST_NS (2000 * MS)	/* all processes together, then */
 #define GROWTH_SHARE 8		/* what moves more in a tick is not looked at ... */
@@ -54,7 +54,7 @@ static void look_at(struct process *process, uint32_t page_bytes, uint64_t limit
 	struct live_image live;
 
 	look->at_ns = look->since_ns = now;
-	if (live_image_open(&live, process->pid, page_bytes, now + limit_ns))
+	if (live_image_open(&live, process->pid, page_bytes, self_cpu_ns() + limit_ns))
 		look->allocators = allocators_read(&live.image, &look->count);
 	look->late = live.late;
 	live_image_close(&live);

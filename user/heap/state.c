@@ -82,6 +82,7 @@ static bool may_have_malloc(const struct image *image, const struct image_mappin
 		(image->executable && !strcmp(mapping->path, image->executable)));
 }
 
+/* A bin in use may end a row of empty ones that looks like an arena, too: further down. */
 static bool find_in(const struct image *image, const struct image_mapping *mapping,
 		    struct arena_state *state)
 {
@@ -89,7 +90,9 @@ static bool find_in(const struct image *image, const struct image_mapping *mappi
 	cleanup_free uint8_t *data =
 		image_copy(image, mapping->start, mapping->end, DATA_MOST, &count);
 
-	for (size_t at = 0; at + ARENA_STATE_BYTES <= count; at += 8) {
+	for (size_t end = count / 8 * 8; end >= ARENA_STATE_BYTES; end -= 8) {
+		size_t at = end - ARENA_STATE_BYTES;
+
 		if (!is_arena(data + at, mapping->start + at))
 			continue;
 		take(state, data + at, mapping->start + at);
