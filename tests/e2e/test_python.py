@@ -4,11 +4,13 @@ import json
 import os
 import pathlib
 import re
+import subprocess
 
 import pytest
 import interpreters
 
 from program import memtrace
+import support
 
 CHAINS = pathlib.Path(__file__).with_name("chains.py")
 PAGE = 4096
@@ -133,3 +135,36 @@ def test_interpreter_without_its_lock_has_native_frames_only(tmp_path):
     out, sites = run(tmp_path, *other.command(CHAINS))
     assert json.loads(out) and sites and not any(map(python_frames, sites))
     assert "native frames only" in (tmp_path / "report.json").read_text()
+
+
+FILL = """
+import mmap
+def fill(area):
+    area.write(data)
+data = bytes(4096 * 211)
+area = mmap.mmap(-1, len(data), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+area.madvise(mmap.MADV_NOHUGEPAGE)
+input(print("ready"))
+fill(area)
+input(print("done"))
+"""
+
+
+def test_perf_map_of_python(tmp_path):
+    """From 3.12 on python -X perf makes a bit of code for each function, which has its name."""
+    script = tmp_path / "fill.py"
+    script.write_text(FILL)
+    found = interpreters.interpreter("3.14")
+    words = found.command(script, "-u", "-X", "perf")
+    with support.started(*words, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                         text=True) as process:
+        assert process.stdout.readline() == "ready\n"
+        with support.following("--stacks", "native", "-p", process.pid) as follower:
+            process.stdin.write("\n")
+            process.stdin.flush()
+            while "done" not in process.stdout.readline():
+                pass
+            document = follower.stop()
+    (found.root / f"tmp/perf-{process.pid}.map").unlink()
+    site = max(document["processes"][0]["sites"], key=lambda one: one["touched_bytes"])
+    assert site["stack"][-1]["function"] == f"py::fill:{script}", site["stack"]

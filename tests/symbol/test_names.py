@@ -71,6 +71,28 @@ def fixture_stripped(program, tmp_path):
     return path
 
 
+SPELLED = {
+    "_ZN5shelf4book5weighEi": "shelf::book::weigh",
+    "_ZN5shelf4book5weigh17h0123456789abcdefE": "shelf::book::weigh",  # Rust, up to 2024
+    "_RNvNtCs1234_5shelf4book5weigh": "shelf::book::weigh",  # Rust
+    "_RNvMs_NtCs1234_5shelf4bookNtB4_5Shelf5weigh": "<shelf::book::Shelf>::weigh",
+    "_RNvNtCs1234_5shelf4bo": "_RNvNtCs1234_5shelf4bo",  # cut off
+    "_Zebra": "_Zebra",
+    "plain": "plain",
+}
+
+
+def test_names_of_languages(tmp_path):
+    """As a person writes them; what is no such name stays as it is."""
+    code = "\n".join(f'int f{i}(void) __asm__("{name}"); int f{i}(void) {{ return {i}; }}'
+                     for i, name in enumerate(SPELLED))
+    library = tmp_path / "names.so"
+    run("gcc", "-shared", "-fPIC", "-x", "c", "-", "-o", library, input=code)
+    places = {name: symbols(library)[name][0] for name in SPELLED}
+    said = ask(library, places.values())
+    assert {name: answer[1][0][0] for name, answer in zip(places, said)} == SPELLED
+
+
 def middle_of_weigh(program):
     start, size = symbols(program)[WEIGH]
     return start, start + size // 2
