@@ -254,8 +254,10 @@ BENCHES := $(patsubst %.c,$(BUILD)/%,$(filter-out %.bpf.c,$(wildcard tests/bench
 
 $(BUILD)/tests/bench/empty.o: build/tests/bench/empty.skel.h
 
+$(BUILD)/tests/bench/verdict: $(PURE_OBJECTS)
+
 $(BENCHES): %: %.o
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lbpf
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lbpf $(REPORT_LIBRARIES)
 
 .PHONY: bench benches
 benches: all $(BENCHES)

@@ -87,9 +87,14 @@ bool rule_add_returned(const struct facts *facts, struct finding *finding)
 
 void rule_add_holder(const struct facts *facts, struct finding *finding)
 {
-	const struct holder *most = facts->holder_count ? facts->holders : NULL;
-	cleanup_free char *place = most && most->held_bytes > 0 ? holder_place(most) : NULL;
+	const struct holder *most = NULL;
+	cleanup_free char *place = NULL;
 
+	for (size_t i = 0; i < facts->holder_count; i++) {
+		if (!most || facts->holders[i].held_bytes > most->held_bytes)
+			most = &facts->holders[i];
+	}
+	place = most && most->held_bytes > 0 ? holder_place(most) : NULL;
 	if (!place || !*place)
 		return;
 	finding_text(finding, "site", place);

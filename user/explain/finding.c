@@ -165,7 +165,7 @@ void findings_build(struct findings *findings, const struct model *model,
 	if (process->shares_with_pid || process->folded)
 		return;
 	gather(&facts, model, process);
-	holders = holders_build(process, &facts.holder_count);
+	holders = holders_merge(process, HOLDER_TOUCHED, &facts.holder_count);
 	facts.holders = holders;
 	for (size_t i = 0; i < rule_count; i++)
 		try_rule(findings, &facts, &rules[i]);

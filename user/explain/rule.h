@@ -24,7 +24,7 @@ struct facts {
 	int64_t reserved_bytes;	     /* of address space, since then */
 	int64_t floor_bytes;	     /* of this rule: less is not worth a word */
 	int64_t claimed_bytes;	     /* of the anonymous memory at the end: has a finding already */
-	const struct holder *holders; /* most first; none without sites */
+	const struct holder *holders; /* in no order; none without sites */
 	size_t holder_count;
 };
 

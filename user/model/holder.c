@@ -72,18 +72,70 @@ bool holder_is_plumbing(const struct process_model *process, const struct frame_
 	return rank_of(process, frame) >= RANK_INTERPRETER;
 }
 
-/* Somebody else's code is found by its name; one's own also by an address. */
-static size_t frame_to_show(const struct process_model *process, const struct stack_model *stack)
+/* ---- frames that were looked at ---- */
+
+/* A hundred thousand stacks are of a few thousand frames: each is worked out once. */
+struct seen {
+	uint64_t key;
+	unsigned int rank; /* the lower, the rather it is shown */
+	bool known;
+};
+
+#define NEVER_SHOWN (-1U)
+
+struct memory {
+	const struct process_model *process;
+	struct seen *seen; /* as many as the capture has frames */
+};
+
+static uint64_t mix(uint64_t key, uint64_t with)
 {
-	unsigned int best = -1U;
+	key = (key ^ with) * 0x9e3779b97f4a7c15ULL;
+	return key ^ (key >> 29);
+}
+
+static uint64_t mix_text(uint64_t key, const char *text)
+{
+	for (; text && *text; text++)
+		key = (key ^ (unsigned char)*text) * 0x100000001b3ULL;
+	return mix(key, 1);
+}
+
+/* The same for those that same_frame() takes for the same. */
+static uint64_t frame_key(const struct frame_model *frame)
+{
+	if (!frame->function)
+		return mix(0, (uintptr_t)frame);
+	return mix(mix_text(mix_text(mix_text(0, frame->function), frame->file), frame->module),
+		   frame->line);
+}
+
+/* Somebody else's code is found by its name; one's own also by an address. */
+static unsigned int full_rank(const struct process_model *process, const struct frame_model *frame)
+{
+	unsigned int rank = rank_of(process, frame);
+
+	return frame->module || frame->function ?
+		       2 * rank + (rank >= RANK_LIBRARY && !frame->function) : NEVER_SHOWN;
+}
+
+static const struct seen *look_at(struct memory *memory, const struct frame_model *frame)
+{
+	struct seen *seen = &memory->seen[frame - memory->process->code->frames];
+
+	if (!seen->known)
+		*seen = (struct seen){ frame_key(frame), full_rank(memory->process, frame), true };
+	return seen;
+}
+
+static size_t frame_to_show(struct memory *memory, const struct stack_model *stack)
+{
+	unsigned int best = NEVER_SHOWN;
 	size_t at = stack->count;
 
 	for (size_t i = 0; i < stack->count; i++) {
-		unsigned int rank = rank_of(process, stack->frames[i]);
+		unsigned int rank = look_at(memory, stack->frames[i])->rank;
 
-		if (!stack->frames[i]->module && !stack->frames[i]->function)
-			continue;
-		rank = 2 * rank + (rank >= RANK_LIBRARY && !stack->frames[i]->function);
 		if (rank < best) {
 			best = rank;
 			at = i;
@@ -92,57 +144,45 @@ static size_t frame_to_show(const struct process_model *process, const struct st
 	return stack->truncated && best >= 2 * RANK_PLUMBING ? stack->count : at;
 }
 
+static uint64_t callers_key(struct memory *memory, const struct holder *holder)
+{
+	uint64_t key = holder->stack->truncated;
+
+	for (size_t i = holder->at; i < holder->stack->count; i++)
+		key = mix(key, look_at(memory, holder->stack->frames[i])->key);
+	return key;
+}
+
 /* ---- merging ---- */
 
-static int compare_texts(const char *left, const char *right)
+static bool same_texts(const char *left, const char *right)
 {
-	return strcmp(left ?: "", right ?: "");
+	return !strcmp(left ?: "", right ?: "");
 }
 
 /* By what is shown of them: two calls in one line, or in a function without lines, are one. */
-static int compare_frames(const struct frame_model *a, const struct frame_model *b)
+static bool same_frame(const struct frame_model *a, const struct frame_model *b)
 {
-	int order;
-
 	if (a == b)
-		return 0;
-	if (!a->function || !b->function)
-		return !a->function != !b->function ? (a->function ? -1 : 1) : a < b ? -1 : 1;
-	order = strcmp(a->function, b->function) ?: compare_texts(a->file, b->file) ?:
-		compare_texts(a->module, b->module);
-	return order ?: (a->line > b->line) - (a->line < b->line);
+		return true;
+	return a->function && b->function && a->line == b->line &&
+	       !strcmp(a->function, b->function) && same_texts(a->file, b->file) &&
+	       same_texts(a->module, b->module);
 }
 
 /* By what is called from the shown frame outwards. */
-static int by_callers(const void *left, const void *right)
+static bool same_callers(const struct holder *a, const struct holder *b)
 {
-	const struct holder *a = left, *b = right;
-	size_t a_count = a->stack->count - a->at, b_count = b->stack->count - b->at;
+	size_t count = a->stack->count - a->at;
 
-	if (a->stack->truncated != b->stack->truncated)
-		return a->stack->truncated ? 1 : -1;
-	if (a_count != b_count)
-		return a_count < b_count ? -1 : 1;
-	for (size_t i = 0; i < a_count; i++) {
-		int order = compare_frames(a->stack->frames[a->at + i],
-					   b->stack->frames[b->at + i]);
-
-		if (order)
-			return order;
+	if (a->key != b->key || a->stack->truncated != b->stack->truncated ||
+	    count != b->stack->count - b->at)
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		if (!same_frame(a->stack->frames[a->at + i], b->stack->frames[b->at + i]))
+			return false;
 	}
-	return 0;
-}
-
-static int by_callers_and_size(const void *left, const void *right)
-{
-	const struct holder *a = left, *b = right;
-	int order = by_callers(a, b);
-
-	if (order)
-		return order;
-	if (a->touched_bytes != b->touched_bytes)
-		return a->touched_bytes > b->touched_bytes ? -1 : 1;
-	return a->stack < b->stack ? -1 : a->stack > b->stack;
+	return true;
 }
 
 static int by_size(const void *left, const void *right)
@@ -183,6 +223,12 @@ static void add_released(struct holder *holder, const struct released *released)
 
 static void add_holder(struct holder *to, const struct holder *from)
 {
+	if (from->largest_bytes > to->largest_bytes ||
+	    (from->largest_bytes == to->largest_bytes && from->stack < to->stack)) {
+		to->stack = from->stack;
+		to->at = from->at;
+		to->largest_bytes = from->largest_bytes;
+	}
 	to->held_bytes = plus(to->held_bytes, from->held_bytes);
 	to->touched_bytes = plus(to->touched_bytes, from->touched_bytes);
 	to->reserved_bytes = plus(to->reserved_bytes, from->reserved_bytes);
@@ -194,16 +240,17 @@ static void add_holder(struct holder *to, const struct holder *from)
 	free(from->released_by);
 }
 
-static void read_holder(struct holder *holder, const struct process_model *process,
+static void read_holder(struct holder *holder, struct memory *memory,
 			const struct site_model *site, enum holder_part part)
 {
 	*holder = (struct holder){
 		.stack = site->stack,
-		.at = frame_to_show(process, site->stack),
+		.at = frame_to_show(memory, site->stack),
 	};
+	holder->key = callers_key(memory, holder);
 	if (part == HOLDER_TOUCHED) {
 		holder->held_bytes = site->held_bytes;
-		holder->touched_bytes = site->touched_bytes;
+		holder->touched_bytes = holder->largest_bytes = site->touched_bytes;
 		for (size_t i = 0; i < site->released_count; i++)
 			add_released(holder, &site->released_by[i]);
 	} else if (part == HOLDER_RESERVED) {
@@ -225,27 +272,50 @@ static bool is_in(const struct site_model *site, enum holder_part part)
 	return part == HOLDER_RESERVED ? site->reserved_bytes != 0 : site->gave_back_bytes != 0;
 }
 
+/* Merges a holder with the one that is the same; where there is none, it is the next one. */
+static void merge(struct holder *holders, size_t *count, size_t *places, size_t room)
+{
+	struct holder *made = &holders[*count];
+	size_t at = made->key & (room - 1);
+
+	while (places[at] && !same_callers(&holders[places[at] - 1], made))
+		at = (at + 1) & (room - 1);
+	if (places[at])
+		add_holder(&holders[places[at] - 1], made);
+	else
+		places[at] = ++*count;
+}
+
+struct holder *holders_merge(const struct process_model *process, enum holder_part part,
+			     size_t *count)
+{
+	struct holder *holders = memory_new(process->site_count, sizeof(*holders));
+	struct memory memory = { process, NULL };
+	size_t room = 16, *places;
+
+	memory.seen = memory_new(process->code->frame_count, sizeof(*memory.seen));
+	while (room < 2 * process->site_count)
+		room *= 2;
+	places = memory_new(room, sizeof(*places));
+	*count = 0;
+	for (size_t i = 0; i < process->site_count; i++) {
+		if (!is_in(&process->sites[i], part))
+			continue;
+		read_holder(&holders[*count], &memory, &process->sites[i], part);
+		merge(holders, count, places, room);
+	}
+	free(places);
+	free(memory.seen);
+	return holders;
+}
+
 struct holder *holders_build_part(const struct process_model *process, enum holder_part part,
 				  size_t *count)
 {
-	struct holder *holders = memory_new(process->site_count, sizeof(*holders));
-	size_t kept = 0, all = 0;
+	struct holder *holders = holders_merge(process, part, count);
 
-	for (size_t i = 0; i < process->site_count; i++) {
-		if (is_in(&process->sites[i], part))
-			read_holder(&holders[all++], process, &process->sites[i], part);
-	}
-	if (all)
-		qsort(holders, all, sizeof(*holders), by_callers_and_size);
-	for (size_t i = 0; i < all; i++) {
-		if (kept && !by_callers(&holders[kept - 1], &holders[i]))
-			add_holder(&holders[kept - 1], &holders[i]);
-		else
-			holders[kept++] = holders[i];
-	}
-	if (kept)
-		qsort(holders, kept, sizeof(*holders), by_size);
-	*count = kept;
+	if (*count)
+		qsort(holders, *count, sizeof(*holders), by_size);
 	return holders;
 }
 

@@ -17,6 +17,8 @@ struct holder {
 	/* The frame to show: the innermost of the user's own code, if there is any; the stack's
 	 * count where it says nothing, as only libc's end of it is known. */
 	size_t at;
+	uint64_t key; /* of the frames from there on: those that are the same have the same one */
+	int64_t largest_bytes; /* touched by the largest of its sites */
 	int64_t held_bytes, touched_bytes, released_bytes;
 	int64_t reserved_bytes, unreserved_bytes, untouched_bytes, gave_back_bytes;
 	struct released *released_by; /* or what it gave back, if that is what it is about */
@@ -29,6 +31,10 @@ struct holder *holders_build(const struct process_model *process, size_t *count)
 /* The same by what they never touched, or gave back. */
 struct holder *holders_build_part(const struct process_model *process, enum holder_part part,
 				  size_t *count);
+
+/* The same in no order, which takes less time. */
+struct holder *holders_merge(const struct process_model *process, enum holder_part part,
+			     size_t *count);
 void holders_free(struct holder *holders, size_t count);
 
 /* Is it code that a chain of callers is better without: libc, the interpreter, the start? */

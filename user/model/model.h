@@ -112,6 +112,7 @@ struct process_model {
 	struct histogram_model *histograms;
 	size_t histogram_count;
 	bool has_sites; /* stacks were asked for: the next four mean something */
+	const struct code_model *code; /* what their stacks are of */
 	struct site_model *sites; /* by what they hold, most first */
 	size_t site_count;
 	int64_t unsited_bytes; /* anonymous memory that no site holds */

@@ -148,6 +148,7 @@ static const struct balances *sites_end(const struct process_model *process)
 void sites_build(struct process_model *process, const Mt__Capture *capture,
 		 const struct code_model *code, const Mt__Process *from)
 {
+	process->code = code;
 	process->site_count = from->n_sites;
 	process->sites = memory_new(from->n_sites, sizeof(*process->sites));
 	process->has_sites = from->n_sites || (code->stack_count && !from->has_shares_with_pid &&
