@@ -140,6 +140,39 @@ def test_names_are_binutils(tmp_path):
     assert same >= 0.99 * (known - between), (same, between, known)
 
 
+DWFL = ROOT / "build/tests/symbol/dwfl"
+LIBRARIES = pathlib.Path("/usr/lib/x86_64-linux-gnu")
+FILES = {
+    "libc": lambda program: LIBRARIES / "libc.so.6",
+    "python3": lambda program: pathlib.Path("/usr/bin/python3").resolve(),
+    "libstdc++": lambda program: LIBRARIES / "libstdc++.so.6",
+    "C++": lambda program: program,
+    "memtrace": lambda program: ROOT / "build/memtrace",
+}
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_names_are_libdwfls(program, file):
+    """A name where a symbol covers the address, of the same function, and the same line."""
+    path = FILES[file](program)
+    start, size = section(path, ".text")
+    chosen = random.Random(7).sample(range(start, start + size), min(size, ADDRESSES))
+    said = run(DWFL, path, input="\n".join(map(hex, chosen)), env={}).splitlines()
+    functions, lines, known = [], [], 0
+    for address, (offset, places), theirs in zip(chosen, ask(path, chosen, "/"), said):
+        covered, line = theirs.split("\t")
+        ours = places[0][1].rpartition("/")[2]
+        named = places[-1][0] != "?"
+        known += named
+        if named != (covered != "-") or named and offset != int(covered, 16):
+            functions.append((hex(address), offset, places, theirs))
+        if line != "?:0" and ours != "?:0" and ours != line:
+            lines.append((hex(address), places, theirs))
+    assert known > 50
+    assert not functions, functions[:5]
+    assert len(lines) <= known // 100, lines[:5]
+
+
 def test_what_no_symbol_covers_has_no_name(program, stripped):
     start, address = middle_of_weigh(program)
     (offset, places), = ask(stripped, [address])
