@@ -216,26 +216,40 @@ __noinline __u32 operation_in_flight(__s64 direction)
 	return operation_of(cause_of_call(&call, direction));
 }
 
-static __always_inline void take_call(struct mm_struct *mm, struct mt_space *space, __u32 slot,
-				      const struct mt_call *state, const struct call *call,
-				      long result)
-{
-	__u64 now = bpf_ktime_get_ns();
-	bool failed = is_failure(call, result);
-	__s64 direction = call->argument[0] && call->argument[0] < state->program_break ? -1 : 1;
-	__u32 operation = operation_in_flight(direction);
+#define FAILED 0x10000
+#define NOT_OURS 0x20000 /* one of 32 bits with a number of ours */
 
-	if (!is_call(operation)) /* one of 32 bits with a number of ours */
-		return;
+/*
+ * Counts a call, and files what it mapped.  Returns its operation.  By itself, so that its part of
+ * the stack is free for what comes after: up to 6.12 all of a chain has to fit into 512 bytes.
+ */
+static __noinline __u32 take_call(struct mm_struct *mm, struct mt_space *space, __u32 slot,
+				  const struct mt_call *state, long result)
+{
+	struct call call = call_of(current_task());
+	__s64 direction = call.argument[0] && call.argument[0] < state->program_break ? -1 : 1;
+	__u32 operation = operation_in_flight(direction);
+	__u64 now = bpf_ktime_get_ns();
+	bool failed = is_failure(&call, result);
+
+	if (!mm || !space || !is_call(operation))
+		return NOT_OURS;
 	if (tables_moved(mm, space))
 		catch_up_tables(mm, slot, operation);
 	count_call(slot, operation, state, requested(state->program_break, result), failed, now);
-	if (config.stacks && state->released_anon)
-		give_back(slot, operation, state->released_anon);
 	if (failed)
-		return;
+		return operation | FAILED;
 	note_mapping(slot, result, now);
-	if (!config.stacks)
+	return operation;
+}
+
+/* What the call did to the pages and the address space that stacks are kept of. */
+static __always_inline void follow_call(__u32 slot, __u32 operation, const struct mt_call *state,
+					long result)
+{
+	if (state->released_anon && !(operation & NOT_OURS))
+		give_back(slot, operation & ~FAILED, state->released_anon);
+	if (operation & (FAILED | NOT_OURS))
 		return;
 	note_pages_of_call(slot, operation, result);
 	tell_made(slot, state->program_break, result);
@@ -248,8 +262,7 @@ int BPF_PROG(mt_sys_exit, struct pt_regs *regs, long result)
 	struct mt_space *space;
 	struct mm_struct *mm;
 	struct mt_call *state;
-	struct call call;
-	__u32 slot;
+	__u32 slot, operation;
 
 	if (!is_memory_call(call_number(regs)))
 		return 0;
@@ -260,9 +273,11 @@ int BPF_PROG(mt_sys_exit, struct pt_regs *regs, long result)
 	mm = mm_of(task);
 	slot = slot_of(this_cpu(), mm);
 	space = space_of(slot, mm);
-	call = call_in(task, regs);
-	if (slot && space)
-		take_call(mm, space, slot, state, &call, result);
+	if (slot && space) {
+		operation = take_call(mm, space, slot, state, result);
+		if (config.stacks)
+			follow_call(slot, operation, state, result);
+	}
 	state->task = 0;
 	return 0;
 }

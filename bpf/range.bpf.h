@@ -48,7 +48,8 @@ __noinline int tell_range(__u32 slot, __u32 what, __u64 start, __u64 end, __u64 
 	struct mt_event_range *event;
 	__u32 stack = 0;
 
-	if (!space)
+	/* Said here, too, for the verifier: without stacks nothing below is reached. */
+	if (!space || !config.stacks)
 		return 0;
 	if (what <= MT_RANGE_GROWN)
 		stack = walk_from(slot, user_registers(current_task()));
