@@ -38,7 +38,7 @@ def drop_buffers():
 
 
 def reserve():
-    kept.append(mmap.mmap(-1, 421 * MIB))
+    kept.append(mmap.mmap(-1, 421 * MIB, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
     kept[0][:3 * MIB] = b"x" * (3 * MIB)
     hold(418 * MIB)
 

@@ -65,11 +65,11 @@ def process_of(document, pid, child):
     return found[0]
 
 
-def capture(case, **options):
+def capture(case, *words, **options):
     """What the program says of itself, and what memtrace says of it."""
     with support.started(*case.language, case.name, stdin=subprocess.PIPE,
                          stdout=subprocess.PIPE, text=True, **options) as program:
-        with support.following("-p", program.pid) as follower:
+        with support.following("-p", program.pid, *words) as follower:
             program.stdin.write("\n")
             program.stdin.flush()
             truth = int(program.stdout.readline())
@@ -82,6 +82,20 @@ def capture(case, **options):
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_first_finding_is_the_cause(case):
     judge(case, *capture(case))
+
+
+@pytest.mark.parametrize("name, finding, words", [
+    ("drop-list", "returned",
+     ("drop_list (cases.py:28) touched", "back at drop_list (cases.py:29)")),
+    ("reserve", "never-touched", ("was reserved by reserve (cases.py:41)",)),
+    ("hold-buffers", "still-in-use", ("<genexpr> (cases.py:18)",)),
+])
+def test_code_is_named(name, finding, words):
+    case = Case(PYTHON, name, finding)
+    truth, process = capture(case, "--stacks", "python")
+    judge(case, truth, process)
+    for word in words:
+        assert word in process["findings"][0]["why"]
 
 
 def test_limit_of_a_cgroup_is_near():

@@ -10,6 +10,7 @@
 
 /* Programs and libraries map more of their files than they read. */
 #define UNTOUCHED_LEAST (24 * MIB)
+#define SITES_SHARE 4 /* of what the books say, at the most, that the sites do not know */
 #define TOLD_SHARE 20 /* of the fall, at the most, that its own calls did not do */
 #define FALL_SHARE 4 /* of the highest RSS, at the least, for a fall to be one */
 
@@ -85,22 +86,6 @@ bool rule_add_returned(const struct facts *facts, struct finding *finding)
 	return any;
 }
 
-void rule_add_holder(const struct facts *facts, struct finding *finding)
-{
-	const struct holder *most = NULL;
-	cleanup_free char *place = NULL;
-
-	for (size_t i = 0; i < facts->holder_count; i++) {
-		if (!most || facts->holders[i].held_bytes > most->held_bytes)
-			most = &facts->holders[i];
-	}
-	place = most && most->held_bytes > 0 ? holder_place(most) : NULL;
-	if (!place || !*place)
-		return;
-	finding_text(finding, "site", place);
-	finding_number(finding, "site_bytes", most->held_bytes);
-}
-
 /* ---- the rules ---- */
 
 /*
@@ -121,9 +106,29 @@ static int64_t never_touched(const struct facts *facts)
 	return all < kept ? all : kept;
 }
 
+/* What the sites know page by page; of what is mapped no more, at the least. */
+static int64_t never_touched_by_sites(const struct facts *facts)
+{
+	int64_t bytes = 0;
+
+	for (size_t i = 0; i < facts->process->site_count; i++) {
+		const struct site_model *site = &facts->process->sites[i];
+
+		bytes = plus(bytes, site->never_touched_bytes);
+		if (facts->process->has_at_exit)
+			bytes = plus(bytes, site->gone_untouched_bytes);
+	}
+	return bytes;
+}
+
 bool find_never_touched(struct facts *facts, struct finding *finding)
 {
+	int64_t sites = never_touched_by_sites(facts);
+
 	finding->bytes = never_touched(facts);
+	finding->inferred = sites < finding->bytes - finding->bytes / SITES_SHARE;
+	if (!finding->inferred)
+		finding->bytes = sites;
 	if (finding->bytes < UNTOUCHED_LEAST ||
 	    finding->bytes < (int64_t)facts->process->peak_bytes / 2)
 		return false;
@@ -131,7 +136,8 @@ bool find_never_touched(struct facts *facts, struct finding *finding)
 	finding_number(finding, "reserved_bytes",
 		       plus(facts->process->opening.bytes[BALANCE_VIRTUAL], facts->reserved_bytes));
 	rule_add_end(facts, finding);
-	finding->inferred = true;
+	if (!finding->inferred)
+		rule_add_reserver(facts, finding);
 	return true;
 }
 
@@ -149,24 +155,6 @@ static uint64_t time_in(const struct process_model *process, const char *operati
 	return ns;
 }
 
-/* The site most of whose memory went back. */
-static void add_giver(const struct facts *facts, struct finding *finding)
-{
-	const struct holder *most = NULL;
-	cleanup_free char *place = NULL;
-
-	for (size_t i = 0; i < facts->holder_count; i++) {
-		if (!most || facts->holders[i].released_bytes > most->released_bytes)
-			most = &facts->holders[i];
-	}
-	place = most && most->released_bytes > 0 ? holder_place(most) : NULL;
-	if (!place || !*place)
-		return;
-	finding_text(finding, "site", place);
-	finding_number(finding, "site_touched_bytes", most->touched_bytes);
-	finding_number(finding, "site_released_bytes", most->released_bytes);
-}
-
 bool find_churn(struct facts *facts, struct finding *finding)
 {
 	uint64_t ns = 0;
@@ -181,7 +169,7 @@ bool find_churn(struct facts *facts, struct finding *finding)
 	if (ns)
 		finding_number(finding, "giving_back_ns", (int64_t)ns);
 	rule_add_end(facts, finding);
-	add_giver(facts, finding);
+	rule_add_giver(facts, finding);
 	return rule_add_returned(facts, finding);
 }
 
@@ -193,7 +181,7 @@ bool find_returned(struct facts *facts, struct finding *finding)
 	if (facts->churned_bytes)
 		finding_number(finding, "for_good_bytes", finding->bytes);
 	rule_add_end(facts, finding);
-	add_giver(facts, finding);
+	rule_add_giver(facts, finding);
 	return rule_add_returned(facts, finding);
 }
 

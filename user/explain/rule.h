@@ -76,6 +76,13 @@ bool rule_add_returned(const struct facts *facts, struct finding *finding);
 /* Who holds most, and how much of it, as {site} and {site_bytes}; silent without sites. */
 void rule_add_holder(const struct facts *facts, struct finding *finding);
 
+/* Of whose memory most went back, as {site}, and what it touched and lost; who gave back most, as
+ * {giver} and {giver_bytes}. */
+void rule_add_giver(const struct facts *facts, struct finding *finding);
+
+/* Who reserved most that was never touched, as {site} and {site_bytes}. */
+void rule_add_reserver(const struct facts *facts, struct finding *finding);
+
 /* ---- the rules, by file ---- */
 
 /* book.c */

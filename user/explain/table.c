@@ -133,8 +133,9 @@ const struct rule rules[] = {
 	{ "never-touched", NEED_NOTHING, false, find_never_touched,
 	  "asked for, but never used",
 	  "It reserved {reserved_bytes} of addresses, but wrote or read only part of that: a "
-	  "page becomes memory when it is first touched, and {never_touched_bytes} never were. "
-	  "That is address space (VSZ), not memory: RSS was {peak_bytes} at its highest.",
+	  "page becomes memory when it is first touched, and {never_touched_bytes} never were[; "
+	  "most of that, {site_bytes}, was reserved by {site}]. That is address space (VSZ), not "
+	  "memory: RSS was {peak_bytes} at its highest.",
 	  "Nothing to do: it costs next to nothing. Where a limit on address space (ulimit -v) "
 	  "is hit, reserve less." },
 	{ "churn", NEED_NOTHING, true, find_churn,
@@ -143,7 +144,7 @@ const struct rule rules[] = {
 	  "gave back ({calls}) it soon asked for again, and the kernel had to find and clear "
 	  "that memory anew, in {fault_count} faults.[ The calls that gave it back took "
 	  "{giving_back_ns}.][ Most of it: {site}, which touched {site_touched_bytes}, of which "
-	  "{site_released_bytes} went back.]",
+	  "{site_released_bytes} went back.][ Most was given back at {giver}: {giver_bytes}.]",
 	  "Keep the memory and use it again: one buffer instead of a new one each time. For "
 	  "malloc: MALLOC_MMAP_THRESHOLD_=1073741824 MALLOC_TRIM_THRESHOLD_=1073741824 in the "
 	  "environment keep up to {peak_bytes} and save the faults." },
@@ -151,8 +152,8 @@ const struct rule rules[] = {
 	  "went back to the system while it ran",
 	  "It touched {touched_bytes} and gave {returned_bytes} back, by {calls}[; "
 	  "{for_good_bytes} of that for good]. At its highest it held {peak_bytes}; {moment} it "
-	  "{verb} {end_bytes}.[ Most of it was of {site}: it touched {site_touched_bytes}, of "
-	  "which {site_released_bytes} went back.]",
+	  "{verb} {end_bytes}.[ {site} touched {site_touched_bytes}, of which "
+	  "{site_released_bytes} went back.][ Most was given back at {giver}: {giver_bytes}.]",
 	  "Nothing to do: what went back is free for other programs." },
 	{ "peak-then-fell", NEED_NOTHING, false, find_peak_then_fell,
 	  "less than at its highest",
