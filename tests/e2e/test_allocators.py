@@ -3,6 +3,7 @@
 import functools
 import json
 import pathlib
+import platform
 import re
 import subprocess
 import tempfile
@@ -23,7 +24,7 @@ PAGE = 4096
 @functools.cache
 def program():
     path = pathlib.Path(FOLDER.name) / "heaps"
-    subprocess.run(["cc", "-O1", "-D_GNU_SOURCE", "-Wno-unused-result", "-o", path, SOURCE,
+    subprocess.run(["cc", "-O1", "-g", "-D_GNU_SOURCE", "-Wno-unused-result", "-o", path, SOURCE,
                     "-pthread"], check=True)
     return path
 
@@ -171,6 +172,16 @@ def test_a_command_is_looked_at_before_its_end():
     figures = figures_of(process)
     assert figures["main_trim_bytes"] > 60 * MIB
     assert 0 < process["allocators"][0]["before_end_ns"] < 1_000_000_000
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64",
+                    reason="stacks are unwound on x86-64 only")
+def test_the_code_that_took_the_block_at_the_top_is_told():
+    line = f"sleep 1.2 | {program()} pinned >&2"
+    process = process_of(memtrace("--stacks", "native", "-f", "json", "--", "sh", "-c", line))
+    first = process["findings"][0]
+    assert first["id"] == "heap-top-pinned"
+    assert re.search(r"(take|pinned) \(heaps\.c:\d+\)", first["evidence"]["last_touched_by"])
 
 
 def test_it_can_be_left_out():

@@ -151,7 +151,7 @@ static void fill_processes(struct collector *collector, Mt__Capture *capture,
 			capture->processes[capture->n_processes]->mappings = own->mappings;
 			capture->processes[capture->n_processes]->n_mappings = own->count;
 		}
-		look_record(process, capture->processes[capture->n_processes],
+		look_record(process, capture, capture->processes[capture->n_processes],
 			    collector->record.read_ns);
 		lazy_fill(capture->processes[capture->n_processes++]);
 		process_drop_live(process);

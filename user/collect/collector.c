@@ -95,6 +95,8 @@ struct error *collector_attach(struct collector *collector)
 	TRY(kernel_load(&collector->kernel, &kernel_options, take_event, collector));
 	if (collector->kernel.stacks)
 		collector->stacks = stacks_new(&collector->kernel);
+	collector->looks.page_bytes = collector->kernel.page_bytes;
+	collector->looks.stacks = collector->stacks;
 	return kernel_attach(&collector->kernel);
 }
 
@@ -153,7 +155,7 @@ void collector_tick(struct collector *collector)
 		launch_poll(&collector->launch);
 	take_in(collector, GRACE_NS);
 	follow_late(collector);
-	looks_tick(&collector->looks, &collector->processes, collector->kernel.page_bytes);
+	looks_tick(&collector->looks, &collector->processes);
 }
 
 bool collector_ended(const struct collector *collector)
@@ -221,7 +223,7 @@ struct error *collector_finish(struct collector *collector, Mt__Capture **captur
 	collector->record.read_ns = self_monotonic_ns();
 	TRY(live_read(&collector->kernel, &collector->processes, collector->record.read_ns,
 		      &collector->unread));
-	looks_finish(&collector->looks, &collector->processes, collector->kernel.page_bytes);
+	looks_finish(&collector->looks, &collector->processes);
 	space_drain_last(&collector->kernel, &collector->processes, collector->record.read_ns);
 	roster_sweep(collector);
 	cost_stop(&collector->cost);

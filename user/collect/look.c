@@ -12,6 +12,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define MS 1000000ULL
 #define SHARE 25		/* of all time, one part of so many at most is spent on looks ... */
@@ -46,19 +47,33 @@ static uint64_t anon_bytes(pid_t pid, uint32_t page_bytes)
 	return resident > shared ? (resident - shared) * page_bytes : 0;
 }
 
+/* Who touched the page of the block that holds the rest. */
+static void add_toucher(const struct stacks *stacks, pid_t pid, Mt__Allocator *allocator)
+{
+	for (size_t i = 0; i < allocator->n_figures; i++) {
+		const Mt__Figure *figure = allocator->figures[i];
+
+		if (!strcmp(figure->name, "last_used_address"))
+			allocator->last_used_stack = stacks_toucher(stacks, pid, figure->value);
+	}
+	allocator->has_last_used_stack = allocator->last_used_stack != 0;
+}
+
 /* One that has gone meanwhile leaves what was seen before. */
-static void look_at(struct process *process, uint32_t page_bytes, uint64_t limit_ns)
+static void look_at(const struct looks *looks, struct process *process, uint64_t limit_ns)
 {
 	uint64_t now = self_monotonic_ns();
 	struct look *look = memory_new(1, sizeof(*look));
 	struct live_image live;
 
 	look->at_ns = look->since_ns = now;
-	if (live_image_open(&live, process->pid, page_bytes, self_cpu_ns() + limit_ns))
+	if (live_image_open(&live, process->pid, looks->page_bytes, self_cpu_ns() + limit_ns))
 		look->allocators = allocators_read(&live.image, &look->count);
+	for (size_t i = 0; i < look->count && looks->stacks; i++)
+		add_toucher(looks->stacks, process->pid, look->allocators[i]);
 	look->late = live.late;
 	live_image_close(&live);
-	look->anon_bytes = anon_bytes(process->pid, page_bytes);
+	look->anon_bytes = anon_bytes(process->pid, looks->page_bytes);
 	if (process->look && (!look->count || !look->anon_bytes)) {
 		look_free(look);
 		return;
@@ -89,7 +104,7 @@ static bool is_due(struct process *process, uint32_t page_bytes, uint64_t now)
 	       now - process->look->since_ns > PATIENCE_NS;
 }
 
-void looks_tick(struct looks *looks, struct process_table *table, uint32_t page_bytes)
+void looks_tick(struct looks *looks, struct process_table *table)
 {
 	uint64_t began = self_monotonic_ns(), spent = self_cpu_ns();
 
@@ -97,9 +112,9 @@ void looks_tick(struct looks *looks, struct process_table *table, uint32_t page_
 		return;
 	for (struct process *process = table->first; process; process = process->next) {
 		if (!is_there(process) || self_monotonic_ns() - began > EACH_NS ||
-		    !is_due(process, page_bytes, began))
+		    !is_due(process, looks->page_bytes, began))
 			continue;
-		look_at(process, page_bytes, EACH_NS);
+		look_at(looks, process, EACH_NS);
 		looks->count++;
 	}
 	spent = self_cpu_ns() - spent;
@@ -107,7 +122,7 @@ void looks_tick(struct looks *looks, struct process_table *table, uint32_t page_
 	looks->next_ns = began + (spent * SHARE > OFTEN_NS ? spent * SHARE : OFTEN_NS);
 }
 
-void looks_finish(struct looks *looks, struct process_table *table, uint32_t page_bytes)
+void looks_finish(struct looks *looks, struct process_table *table)
 {
 	uint64_t began = self_monotonic_ns(), cpu = self_cpu_ns();
 
@@ -119,14 +134,15 @@ void looks_finish(struct looks *looks, struct process_table *table, uint32_t pag
 			looks->skipped++;
 			continue;
 		}
-		look_at(process, page_bytes, LAST_EACH_NS);
+		look_at(looks, process, LAST_EACH_NS);
 		looks->count++;
 	}
 	looks->spent_ns += self_cpu_ns() - cpu;
 }
 
 /* What was seen of a program that it is not any more means nothing. */
-void look_record(struct process *process, Mt__Process *made, uint64_t end_ns)
+void look_record(struct process *process, const Mt__Capture *capture, Mt__Process *made,
+		 uint64_t end_ns)
 {
 	struct look *look = process->look;
 	uint64_t end = process->has_exit && process->exit_ns < end_ns ? process->exit_ns : end_ns;
@@ -139,6 +155,8 @@ void look_record(struct process *process, Mt__Process *made, uint64_t end_ns)
 		look->allocators[i]->has_before_end_ns = made->ended && end > look->at_ns;
 		look->allocators[i]->before_end_ns = end - look->at_ns;
 		look->allocators[i]->late = look->late;
+		if (look->allocators[i]->last_used_stack >= capture->n_stacks)
+			look->allocators[i]->has_last_used_stack = false;
 	}
 	look->allocators = NULL;
 	look->count = 0;

@@ -12,6 +12,7 @@
 
 #include "build/capture.pb-c.h"
 #include "user/collect/process.h"
+#include "user/collect/stacks.h"
 
 /* What was seen of one process. */
 struct look {
@@ -27,6 +28,8 @@ struct look {
 struct looks {
 	bool on;
 	bool command; /* look now and then */
+	uint32_t page_bytes;
+	const struct stacks *stacks; /* NULL: they are not known */
 	uint64_t count, spent_ns; /* of CPU time */
 	uint64_t next_ns; /* not before that */
 	uint64_t skipped; /* processes that there was no time for at the end */
@@ -35,13 +38,14 @@ struct looks {
 void look_free(struct look *look);
 
 /* At each tick: whether it is time to look is found out here. */
-void looks_tick(struct looks *looks, struct process_table *table, uint32_t page_bytes);
+void looks_tick(struct looks *looks, struct process_table *table);
 
 /* At the end, at all that live. */
-void looks_finish(struct looks *looks, struct process_table *table, uint32_t page_bytes);
+void looks_finish(struct looks *looks, struct process_table *table);
 
-/* Hands over what was seen of a process. */
-void look_record(struct process *process, Mt__Process *made, uint64_t end_ns);
+/* Hands over what was seen of a process.  The capture has its stacks by now. */
+void look_record(struct process *process, const Mt__Capture *capture, Mt__Process *made,
+		 uint64_t end_ns);
 
 /* What it cost, a sentence; false where there was nothing to look at. */
 bool looks_note(const struct looks *looks, char *note, size_t size);

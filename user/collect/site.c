@@ -342,3 +342,28 @@ void site_store_record(const struct site_store *sites, uint32_t serial, Mt__Proc
 			record_site(&sites->kept[i], sites->kernel->page_bytes);
 	}
 }
+
+/* ---- one page ---- */
+
+static uint32_t serial_of(const struct kernel *kernel, uint32_t pid)
+{
+	uint32_t used = kernel_used_slots(kernel);
+
+	for (uint32_t slot = 1; slot < used; slot++) {
+		if (kernel->spaces[slot].state == MT_SPACE_OPEN && kernel->spaces[slot].pid == pid)
+			return kernel->spaces[slot].serial;
+	}
+	return 0;
+}
+
+uint32_t site_store_toucher(const struct site_store *sites, uint32_t pid, uint64_t address)
+{
+	uint64_t page = address / sites->kernel->page_bytes;
+	struct mt_shadow_key key = { .serial = serial_of(sites->kernel, pid),
+				     .chunk = page / MT_SHADOW_PAGES };
+	struct mt_shadow shadow;
+
+	if (bpf_map_lookup_elem(bpf_map__fd(sites->kernel->skeleton->maps.shadow), &key, &shadow))
+		return 0;
+	return shadow.stack[page % MT_SHADOW_PAGES];
+}

@@ -27,6 +27,9 @@ void site_store_sweep(struct site_store *sites);
 /* Reads all, for the calls of the next one. */
 void site_store_read(struct site_store *sites);
 
+/* The stack that touched an address of a live process first, 0 where it is not known. */
+uint32_t site_store_toucher(const struct site_store *sites, uint32_t pid, uint64_t address);
+
 /* Those of one address space. */
 void site_store_record(const struct site_store *sites, uint32_t serial, Mt__Process *process);
 

@@ -250,6 +250,11 @@ void stacks_record_sites(const struct stacks *stacks, uint32_t serial, Mt__Proce
 	site_store_record(stacks->sites, serial, process);
 }
 
+uint32_t stacks_toucher(const struct stacks *stacks, uint32_t pid, uint64_t address)
+{
+	return site_store_toucher(stacks->sites, pid, address);
+}
+
 uint64_t stacks_lost_ranges(const struct stacks *stacks)
 {
 	return site_store_lost(stacks->sites);

@@ -30,6 +30,9 @@ void stacks_record(struct stacks *stacks, Mt__Capture *capture);
 /* The sites of one address space. */
 void stacks_record_sites(const struct stacks *stacks, uint32_t serial, Mt__Process *process);
 
+/* The stack that touched an address of a live process first, 0 where it is not known. */
+uint32_t stacks_toucher(const struct stacks *stacks, uint32_t pid, uint64_t address);
+
 /* Ranges of address space that found no room. */
 uint64_t stacks_lost_ranges(const struct stacks *stacks);
 

@@ -2,6 +2,8 @@
 /* What do malloc and Python keep that the program has freed, and why do they not give it back? */
 #include "user/explain/rule.h"
 
+#include "user/base/cleanup.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -51,6 +53,26 @@ static bool is_pinned(const Mt__Allocator *heap)
 	return figure(heap, "largest_free_bytes") > figure(heap, "main_trim_bytes") / 2;
 }
 
+/* The user's own code, if there is any, among what touched the page of the last block. */
+static void add_toucher(const struct facts *facts, struct finding *finding,
+			const Mt__Allocator *heap)
+{
+	const struct stack_model *stack;
+
+	if (!heap->has_last_used_stack || heap->last_used_stack >= facts->model->code.stack_count)
+		return;
+	stack = &facts->model->code.stacks[heap->last_used_stack];
+	for (size_t i = 0; i < stack->count; i++) {
+		cleanup_free char *place = NULL;
+
+		if (holder_is_plumbing(facts->process, stack->frames[i]))
+			continue;
+		place = frame_place(stack->frames[i]);
+		finding_text(finding, "last_touched_by", place);
+		return;
+	}
+}
+
 bool find_heap_top_pinned(struct facts *facts, struct finding *finding)
 {
 	const Mt__Allocator *heap = books_of(facts, "glibc");
@@ -68,6 +90,7 @@ bool find_heap_top_pinned(struct facts *facts, struct finding *finding)
 	finding_text(finding, "last_address", address);
 	finding_text(finding, "cached", figure(heap, "last_used_is_cached") ?
 						", freed too, but kept for its thread" : "");
+	add_toucher(facts, finding, heap);
 	if (figure(heap, "above_largest_count") > 1) {
 		add(finding, "above_count", heap, "above_largest_count");
 		add(finding, "above_bytes", heap, "above_largest_bytes");

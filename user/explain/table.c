@@ -79,9 +79,11 @@ const struct rule rules[] = {
 	{ "heap-top-pinned", NEED_NOTHING, true, find_heap_top_pinned,
 	  "free in malloc's heap, but kept: a block at its end holds it",
 	  "The program freed {trim_bytes} that malloc keeps: it gives memory back by itself from "
-	  "the end of its heap alone, and there is [the last of {above_count} blocks with "
-	  "{above_bytes}] a block of {last_bytes} at {last_address}{cached}. Of {heap_bytes} in "
-	  "the heap, {used_bytes} are in use[, as seen {looked_before_end_ns} before the end].",
+	  "the end of its heap alone, and there lies a block of {last_bytes} at "
+	  "{last_address}{cached}[, in a page that {last_touched_by} touched first][; behind the "
+	  "largest free piece there are {above_count} such blocks, with {above_bytes}]. Of "
+	  "{heap_bytes} in the heap, {used_bytes} are in use[, as seen {looked_before_end_ns} "
+	  "before the end].",
 	  "Call malloc_trim(0) after a large free: that gives back {trim_bytes} now. For good: "
 	  "take blocks that stay before those that go, or large ones by mmap "
 	  "(MALLOC_MMAP_THRESHOLD_=65536 does that for blocks of 64 KiB and more)." },

@@ -184,14 +184,16 @@ static bool is_told_soon(const Mt__Capture *capture)
 	return bytes <= MOST_TOLD;
 }
 
-static bool are_allocators(const Mt__Process *process)
+static bool are_allocators(const Mt__Capture *capture, const Mt__Process *process)
 {
 	if (process->n_allocators > MOST_NAMES)
 		return false;
 	for (size_t i = 0; i < process->n_allocators; i++) {
 		const Mt__Allocator *allocator = process->allocators[i];
 
-		if (!is_plain(allocator->name) || allocator->n_figures > MOST_NAMES)
+		if (!is_plain(allocator->name) || allocator->n_figures > MOST_NAMES ||
+		    (allocator->has_last_used_stack &&
+		     allocator->last_used_stack >= capture->n_stacks))
 			return false;
 		for (size_t at = 0; at < allocator->n_figures; at++) {
 			if (!is_plain(allocator->figures[at]->name))
@@ -224,7 +226,7 @@ static const char *process_wrong(const Mt__Capture *capture, const Mt__Process *
 		return "a histogram is invalid";
 	if (!are_mappings(process))
 		return "a mapping is invalid";
-	if (!are_allocators(process))
+	if (!are_allocators(capture, process))
 		return "an allocator is invalid";
 	return are_sites(capture, process) ? NULL : "a site is invalid";
 }
