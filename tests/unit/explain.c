@@ -172,6 +172,27 @@ static void little_is_not_worth_a_word(void **state)
 	assert_int_equal(findings.count, 0);
 }
 
+/* A child with a name of that kind that held more than its parent. */
+static void long_names_fit(void **state)
+{
+	Mt__Process *child = &sample.processes[1].process;
+	char name[600], *text, *line;
+
+	(void)state;
+	memset(name, 'w', sizeof(name) - 1);
+	name[sizeof(name) - 1] = 0;
+	sample.capture.n_processes = 2;
+	child->parent_pid = one->process.pid;
+	child->peak_bytes = 4 * PEAK;
+	child->command = sample_text(name);
+	sample.processes[1].moved[1][BALANCE_ANON] = 4 * PEAK;
+	text = sample_report(&sample.capture, "text");
+	assert_non_null(strstr(text, "(child-processes)"));
+	for (line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
+		assert_in_range(text_columns(line), 0, 100);
+	free(text);
+}
+
 /* ---- every number is evidence ---- */
 
 static bool is_evidence(const struct finding *finding, const char *number, size_t length)
@@ -238,6 +259,7 @@ int main(void)
 			what_was_marked_is_known_only_where_it_was_measured, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(copies_need_a_fork, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(little_is_not_worth_a_word, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(long_names_fit, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(numbers_are_evidence, set_up, tear_down),
 	};
 

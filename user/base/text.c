@@ -113,14 +113,26 @@ size_t text_columns(const char *text)
 	return columns;
 }
 
+/* Of a word, or of as much of it as a line holds. */
+static size_t word_length(const char *text, size_t room)
+{
+	size_t length = strcspn(text, " ");
+
+	if (length <= room || !room)
+		return length;
+	for (length = room; length > 1 && ((unsigned char)text[length] & 0xc0) == 0x80;)
+		length--;
+	return length;
+}
+
 void text_fill(FILE *out, const char *text, size_t at, size_t indent, size_t width)
 {
 	bool first = true; /* word of a line */
 
 	while (*text) {
-		size_t length = strcspn(text, " ");
+		size_t length = word_length(text, width - indent);
 
-		if (!first && at + 1 + length > width) {
+		if (at > indent && at + !first + length > width) {
 			fprintf(out, "\n%*s", (int)indent, "");
 			at = indent;
 			first = true;

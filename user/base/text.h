@@ -21,7 +21,7 @@ size_t text_columns(const char *text);
 
 /*
  * Words, filled into lines of so many columns.  The first line goes on at column `at`, the
- * others begin with `indent` blanks.
+ * others begin with `indent` blanks.  A word that is longer than a line is broken.
  */
 void text_fill(FILE *out, const char *text, size_t at, size_t indent, size_t width);
 

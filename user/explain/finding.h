@@ -37,4 +37,14 @@ void findings_build(struct findings *findings, const struct model *model,
 		    const struct process_model *process);
 void findings_free(struct findings *findings);
 
+/* Where the memory of several processes is: without files, and what they share by fork once. */
+struct whereabouts {
+	size_t living;
+	int64_t own_bytes;		     /* of all that live */
+	const struct process_model *largest; /* of those that live, or by its highest RSS */
+	int64_t largest_bytes;
+};
+
+void findings_where(struct whereabouts *where, const struct model *model);
+
 #endif

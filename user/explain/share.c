@@ -26,7 +26,7 @@ static int64_t row_bytes(const struct process_model *process, const char *operat
 }
 
 /* A copy moves no counter; where one did, the page was of a file or new. */
-static int64_t copied_bytes(const struct facts *facts, const struct process_model *process)
+static int64_t copied_bytes(const struct model *model, const struct process_model *process)
 {
 	uint64_t count = 0;
 	int64_t moved = row_bytes(process, "fault.cow", BALANCE_ANON);
@@ -35,7 +35,7 @@ static int64_t copied_bytes(const struct facts *facts, const struct process_mode
 		if (!strcmp(process->rows[i].operation, "fault.cow"))
 			count += process->rows[i].count;
 	}
-	return minus((int64_t)(count * facts->model->capture->host->page_bytes),
+	return minus((int64_t)(count * model->capture->host->page_bytes),
 		     moved > 0 ? moved : 0);
 }
 
@@ -45,7 +45,7 @@ static const struct balances *end_of(const struct process_model *process)
 }
 
 /* Anonymous memory that it was born with and did not copy: RSS counts it in the parent, too. */
-static int64_t inherited_bytes(const struct facts *facts, const struct process_model *process)
+static int64_t inherited_bytes(const struct model *model, const struct process_model *process)
 {
 	int64_t bytes = row_bytes(process, "fork", BALANCE_ANON);
 
@@ -55,7 +55,7 @@ static int64_t inherited_bytes(const struct facts *facts, const struct process_m
 	}
 	if (bytes <= 0)
 		return 0;
-	bytes = smaller(minus(bytes, copied_bytes(facts, process)),
+	bytes = smaller(minus(bytes, copied_bytes(model, process)),
 			end_of(process)->bytes[BALANCE_ANON]);
 	return bytes > 0 ? bytes : 0;
 }
@@ -87,7 +87,7 @@ bool find_cow_after_fork(struct facts *facts, struct finding *finding)
 {
 	int64_t born = row_bytes(facts->process, "fork", BALANCE_ANON);
 
-	finding->bytes = copied_bytes(facts, facts->process);
+	finding->bytes = copied_bytes(facts->model, facts->process);
 	if (finding->bytes < facts->floor_bytes || (born <= 0 && !is_parent(facts)))
 		return false;
 	finding_number(finding, "copied_bytes", finding->bytes);
@@ -105,7 +105,7 @@ bool find_cow_after_fork(struct facts *facts, struct finding *finding)
 
 bool find_shared(struct facts *facts, struct finding *finding)
 {
-	int64_t inherited = inherited_bytes(facts, facts->process);
+	int64_t inherited = inherited_bytes(facts->model, facts->process);
 	int64_t shmem = facts->end->bytes[BALANCE_SHMEM];
 
 	if (inherited >= facts->floor_bytes) {
@@ -159,12 +159,12 @@ struct family {
 	const struct process_model *largest;
 };
 
-static int64_t own_bytes(const struct facts *facts, const struct process_model *process)
+static int64_t own_bytes(const struct model *model, const struct process_model *process)
 {
 	const struct balances *end = end_of(process);
 	int64_t bytes = minus(balances_resident(end), end->bytes[BALANCE_FILE]);
 
-	return process->shares_with_pid ? 0 : minus(bytes, inherited_bytes(facts, process));
+	return process->shares_with_pid ? 0 : minus(bytes, inherited_bytes(model, process));
 }
 
 static void add_to_family(const struct facts *facts, struct family *family,
@@ -173,7 +173,7 @@ static void add_to_family(const struct facts *facts, struct family *family,
 	family->count++;
 	family->living += !child->ended;
 	if (!child->ended)
-		family->own_bytes = plus(family->own_bytes, own_bytes(facts, child));
+		family->own_bytes = plus(family->own_bytes, own_bytes(facts->model, child));
 	if (!family->largest || child->peak_bytes > family->largest->peak_bytes)
 		family->largest = child;
 }
@@ -214,4 +214,26 @@ bool find_child_processes(struct facts *facts, struct finding *finding)
 	rule_add_end(facts, finding);
 	return finding->bytes > minus(facts->end_bytes, facts->end->bytes[BALANCE_FILE]) &&
 	       finding->bytes > (int64_t)facts->process->peak_bytes / 2;
+}
+
+/* One that lives is larger than any that does not. */
+void findings_where(struct whereabouts *where, const struct model *model)
+{
+	*where = (struct whereabouts){ 0 };
+	for (size_t i = 0; i < model->process_count; i++) {
+		const struct process_model *process = &model->processes[i];
+		bool lives = !process->ended && !process->folded;
+		int64_t bytes = lives ? own_bytes(model, process) : (int64_t)process->peak_bytes;
+
+		if (lives && !where->living)
+			where->largest = NULL;
+		if (lives == (where->living || lives) &&
+		    (!where->largest || bytes > where->largest_bytes)) {
+			where->largest = process;
+			where->largest_bytes = bytes;
+		}
+		where->living += lives;
+		if (lives)
+			where->own_bytes = plus(where->own_bytes, bytes);
+	}
 }

@@ -3,6 +3,7 @@
 #include "user/base/cleanup.h"
 #include "user/base/memory.h"
 #include "user/base/text.h"
+#include "user/explain/finding.h"
 #include "user/report/book.h"
 #include "user/report/report.h"
 #include "user/report/style.h"
@@ -32,6 +33,7 @@ static void write_head(const struct model *model, FILE *out)
 
 /* ---- the table of processes ---- */
 
+#define WORTH_BYTES (1 << 20) /* less is nowhere in particular */
 #define TABLE_WIDTH 49 /* of what stands before the command */
 
 static void put_bytes(FILE *out, int64_t bytes, int width)
@@ -126,6 +128,29 @@ static void write_verdict(const struct model *model, const struct report_options
 	fprintf(out, "%s\n", style_off(options));
 }
 
+/* The sentence before the table: where should one look first? */
+static void write_whereabouts(const struct model *model, const struct report_options *options,
+			      FILE *out)
+{
+	struct whereabouts where;
+	char all[24], most[24], text[160];
+
+	findings_where(&where, model);
+	if (!where.largest || where.largest->folded || where.largest_bytes < WORTH_BYTES)
+		return;
+	text_bytes(all, sizeof(all), where.own_bytes, 0);
+	text_bytes(most, sizeof(most), where.largest_bytes, 0);
+	if (where.living)
+		snprintf(text, sizeof(text), "%zu process%s %s of their own now (without files), %s of "
+			 "that process %" PRIu32 ".", where.living,
+			 where.living == 1 ? " holds" : "es hold", all, most, where.largest->pid);
+	else
+		snprintf(text, sizeof(text), "All have ended; the largest was process %" PRIu32
+			 " with %s at its highest.", where.largest->pid, most);
+	style_fill(options, out, text, 0);
+	fputc('\n', out);
+}
+
 static void write_table(const struct model *model, const struct report_options *options, FILE *out)
 {
 	size_t shown = model->process_count < options->limit ? model->process_count :
@@ -134,6 +159,7 @@ static void write_table(const struct model *model, const struct report_options *
 
 	if (model->process_count < 2)
 		return;
+	write_whereabouts(model, options, out);
 	snprintf(title, sizeof(title), "%zu processes, by highest RSS", model->process_count);
 	style_rule(options, out, title);
 	fprintf(out, "%s  %8s%12s%12s%12s   %s%s\n", style_on(options, STYLE_DIM), "pid",
