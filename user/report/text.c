@@ -141,9 +141,10 @@ static void write_whereabouts(const struct model *model, const struct report_opt
 	text_bytes(all, sizeof(all), where.own_bytes, 0);
 	text_bytes(most, sizeof(most), where.largest_bytes, 0);
 	if (where.living)
-		snprintf(text, sizeof(text), "%zu process%s %s of their own now (without files), %s of "
-			 "that process %" PRIu32 ".", where.living,
-			 where.living == 1 ? " holds" : "es hold", all, most, where.largest->pid);
+		snprintf(text, sizeof(text),
+			 "%zu process%s %s of their own now (without files), %s of that process %"
+			 PRIu32 ".", where.living, where.living == 1 ? " holds" : "es hold", all,
+			 most, where.largest->pid);
 	else
 		snprintf(text, sizeof(text), "All have ended; the largest was process %" PRIu32
 			 " with %s at its highest.", where.largest->pid, most);
