@@ -255,9 +255,10 @@ struct mt_call {
 	__u64 program_break; /* when it began */
 	__u64 released_pages;
 	__u64 released_anon; /* of those */
+	__u64 brought_anon;  /* pages that came without a fault */
 	__u64 serial; /* of the task's calls of all kinds */
 };
-_Static_assert(sizeof(struct mt_call) == 48, "mt_call");
+_Static_assert(sizeof(struct mt_call) == 56, "mt_call");
 
 enum mt_follow {
 	MT_FOLLOWED = 1,

@@ -102,7 +102,7 @@ int BPF_PROG(mt_sys_enter, struct pt_regs *regs, long number)
 		lost(MT_LOSS_STORAGE);
 	state->task = (__u64)task;
 	state->program_break = GET(mm, brk);
-	state->released_pages = state->released_anon = 0;
+	state->released_pages = state->released_anon = state->brought_anon = 0;
 	state->entered_ns = bpf_ktime_get_ns();
 	return 0;
 }
@@ -209,6 +209,22 @@ static __noinline int note_pages_of_call(__u32 slot, __u32 operation, __u64 resu
 	return 0;
 }
 
+/* What a call touched itself, as with MAP_POPULATE: there is no fault that says where. */
+static __noinline KEEPS_RESULT int note_populated(__u32 slot, __u32 operation, __u64 result,
+						  __u64 pages)
+{
+	struct call call = call_of(current_task());
+	__u64 start = call.argument[0];
+
+	if (operation == MT_OP_MMAP)
+		start = result;
+	else if (operation != MT_OP_MADV_POPULATE && call.number != NR_MLOCK &&
+		 call.number != NR_MLOCK2)
+		return 0;
+	note_brought(slot, start, whole_pages(call.argument[1] + (start & 4095)), pages);
+	return 0;
+}
+
 __noinline __u32 operation_in_flight(__s64 direction)
 {
 	struct call call = call_of(current_task());
@@ -252,6 +268,8 @@ static __always_inline void follow_call(__u32 slot, __u32 operation, const struc
 	if (operation & (FAILED | NOT_OURS))
 		return;
 	note_pages_of_call(slot, operation, result);
+	if (state->brought_anon)
+		note_populated(slot, operation, result, state->brought_anon);
 	tell_made(slot, state->program_break, result);
 }
 

@@ -50,8 +50,9 @@ static __always_inline void flush_released(struct mt_task *state)
 }
 
 /* Counts calls that nobody else counts, and sums up what a call gives back. */
-__noinline int note_call(__u32 slot, __u32 why, __u64 released, __u32 member)
+__noinline int note_call(__u32 slot, __u32 why, __s64 pages, __u32 member)
 {
+	__u64 released = pages < 0 && member != MT_SWAP ? -pages : 0;
 	struct task_struct *task = current_task();
 	struct mt_task *state;
 	__u64 identity;
@@ -61,6 +62,7 @@ __noinline int note_call(__u32 slot, __u32 why, __u64 released, __u32 member)
 	if (config.calls && is_call(operation_of(why)) && in_call(call_state(task), task)) {
 		call_state(task)->released_pages += released;
 		call_state(task)->released_anon += member == MT_ANON ? released : 0;
+		call_state(task)->brought_anon += member == MT_ANON && pages > 0 ? pages : 0;
 		return 0;
 	}
 	state = task_state(task);
@@ -132,7 +134,7 @@ static __always_inline void book_change(struct task_struct *task, struct mm_stru
 	    mark->task == (__u64)task)
 		note_pages(slot, mark->address, pages, mark->caller);
 	if (!counts_itself(operation))
-		note_call(slot, why, gone ? -pages : 0, member);
+		note_call(slot, why, pages, member);
 	if (gone)
 		note_peak(mm, space, pages);
 	if (mm_of(task) == mm && holds_lock(operation) && mapped_moved(mm, space))

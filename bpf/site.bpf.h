@@ -226,6 +226,57 @@ __noinline int note_pages(__u32 slot, __u64 address, __u32 pages, __u32 stack)
 	return 0;
 }
 
+static long count_chunk(__u32 number, struct sweep *sweep)
+{
+	struct mt_shadow *found;
+
+	if (sweep->page >= sweep->end)
+		return 1;
+	found = shadow_at(sweep->serial, sweep->page >> 6, false);
+	for (__u32 i = 0; i < MT_SHADOW_PAGES; i++) {
+		__u64 page = (sweep->page & ~63ULL) + i;
+
+		if (found && page >= sweep->page && page < sweep->end && found->stack[i] &&
+		    found->stack[i] != MT_TOUCHED)
+			sweep->touched++;
+	}
+	sweep->page = (sweep->page | 63) + 1;
+	return 0;
+}
+
+/*
+ * A call has brought so many pages of a range.  If that is as many as have no stack, they are
+ * the stack's that it was made from; else nothing tells which they are.
+ */
+__noinline int note_brought(__u32 slot, __u64 start, __u64 bytes, __u64 pages)
+{
+	struct mt_space *space = space_at(slot);
+	struct sweep sweep;
+	struct mt_site *site;
+	__u32 stack;
+
+	if (!space || !config.stacks)
+		return 0;
+	sweep.page = start >> 12;
+	sweep.end = sweep.page + (bytes >> 12);
+	sweep.serial = space->serial;
+	sweep.touched = 0;
+	bpf_loop(1 << 22, count_chunk, &sweep, 0);
+	if ((bytes >> 12) - sweep.touched != pages)
+		return 0;
+	stack = walk_from(slot, user_registers(current_task()));
+	site = stack ? site_of(space->serial, stack) : 0;
+	if (!site)
+		return 0;
+	sweep.page = start >> 12;
+	sweep.touched = 0;
+	sweep.what = stack;
+	bpf_loop(1 << 22, fill_chunk, &sweep, 0);
+	__sync_fetch_and_add(&site->touched_pages, sweep.touched);
+	__sync_fetch_and_add(&site->resident_pages, sweep.touched);
+	return 0;
+}
+
 /*
  * A child has written to a page that it shared with its parent: that is its own from now on,
  * whether it was copied or nobody else had it any more.  No counter of the kernel's moves, so it
@@ -341,6 +392,7 @@ __noinline int give_back(__u32 slot, __u32 operation, __u64 pages)
 #define give_back(slot, operation, pages) 0
 #define note_pages(slot, address, pages, stack) ((void)(address))
 #define note_copy(slot) 0
+#define note_brought(slot, start, bytes, pages) ((void)(start))
 #define forget_pages(slot, start, bytes, operation) 0
 #define move_pages(slot, from, to, bytes) ((void)(bytes))
 #define note_code(slot, address, vdso) 0

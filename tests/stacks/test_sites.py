@@ -12,7 +12,7 @@ import support
 
 ZOO = support.ROOT / "build" / "tests" / "stacks" / "zoo"
 CASES = ("plain", "recursion", "alloca", "far-frame", "realigned", "callback", "handler", "thread",
-         "read", "unmapped", "dropped", "moved", "cut", "covered", "heap")
+         "read", "populated", "locked", "unmapped", "dropped", "moved", "cut", "covered", "heap")
 FAULTS = ("fault", "fault.kernel", "fault.cow")
 
 
@@ -89,8 +89,10 @@ def test_every_page_has_a_site(run):
     resident = sum(site["resident_bytes"] for site in process["sites"])
     assert resident + elsewhere == process["at_exit"]["anon_bytes"]
     touched = sum(site["touched_bytes"] for site in process["sites"])
-    assert touched == sum(row["anon_bytes"] for row in process["ledger"]
-                          if row["operation"] in FAULTS)
+    brought = sum(row["anon_bytes"] for row in process["ledger"]
+                  if row["operation"] in (*FAULTS, "mmap", "mlock"))
+    assert touched == brought + sum(site["gave_back_by"].get("mmap", 0)
+                                    for site in process["sites"])
 
 
 def test_stacks_are_whole(run):

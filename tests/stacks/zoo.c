@@ -175,6 +175,22 @@ static NOINLINE void by_read(void)
 	stay();
 }
 
+/* The call touches the pages itself. */
+static NOINLINE void by_populating(void)
+{
+	pages = mmap(NULL, page_count * PAGE, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	remember_chain();
+	stay();
+}
+
+static NOINLINE void by_locking(void)
+{
+	mlock(pages, 2 * page_count * PAGE);
+	remember_chain();
+	stay();
+}
+
 /* ---- the cases ---- */
 
 static void begin(size_t count)
@@ -267,6 +283,14 @@ int main(void)
 	begin(149);
 	by_read();
 	tell("read", present_pages(pages, page_count), "-", 2);
+	page_count = 179;
+	by_populating();
+	tell("populated", present_pages(pages, page_count), "-", 2);
+	begin(2 * 181);
+	page_count = 181;
+	touch();
+	by_locking();
+	tell("locked", present_pages(pages + page_count * PAGE, page_count), "-", 2);
 	begin(151);
 	touch_and_unmap();
 	begin(157);
