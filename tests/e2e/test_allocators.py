@@ -22,10 +22,10 @@ PAGE = 4096
 
 
 @functools.cache
-def program():
-    path = pathlib.Path(FOLDER.name) / "heaps"
+def program(*flags):
+    path = pathlib.Path(FOLDER.name) / "-".join(["heaps", *flags])
     subprocess.run(["cc", "-O1", "-g", "-D_GNU_SOURCE", "-Wno-unused-result", "-o", path, SOURCE,
-                    "-pthread"], check=True)
+                    "-pthread", *flags], check=True)
     return path
 
 
@@ -49,11 +49,11 @@ def figures_of(process, name="glibc"):
 class Look:
     """A case, and what memtrace saw of it while it stood still."""
 
-    def __init__(self, case):
+    def __init__(self, case, *flags):
         stats = pathlib.Path(FOLDER.name) / "stats"
         with open(stats, "wb") as errors, \
-                support.started(program(), case, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                stderr=errors) as target:
+                support.started(program(*flags), case, stdin=subprocess.PIPE,
+                                stdout=subprocess.PIPE, stderr=errors) as target:
             assert target.stdout.readline() == b"ready\n"
             self.resident = status_bytes(target.pid, "RssAnon"), status_bytes(target.pid, "VmSwap")
             done = memtrace("-d", "0.1", "-f", "json", "-p", str(target.pid))
@@ -69,14 +69,15 @@ class Look:
 
 
 @functools.cache
-def look(case):
-    return Look(case)
+def look(case, *flags):
+    return Look(case, *flags)
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_the_main_arena_is_what_malloc_says(case):
+@pytest.mark.parametrize("case, flags", [(case, ()) for case in CASES] +
+                         [("pinned", ("-static",)), ("threads", ("-static",))])
+def test_the_main_arena_is_what_malloc_says(case, flags):
     """malloc counts what a thread keeps for itself (tcache) as used, and so it is here."""
-    one = look(case)
+    one = look(case, *flags)
     system, used = one.arenas[0]
     assert one.figures["main_system_bytes"] == system
     assert one.figures["main_used_bytes"] == used

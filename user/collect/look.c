@@ -15,7 +15,8 @@
 #include <string.h>
 
 #define MS 1000000ULL
-#define SHARE 25		/* of all time, one part of so many at most is spent on looks ... */
+#define SHARE 25		/* of all time, one part of so many is spent on looks ... */
+#define CREDIT_NS (100 * MS)	/* ... once so much was: many commands are short ... */
 #define OFTEN_NS (100 * MS)	/* ... that come so soon at the most */
 #define EACH_NS (200 * MS)	/* the most CPU time for one while the capture goes on */
 #define LAST_EACH_NS (500 * MS) /* and at its end */
@@ -119,6 +120,8 @@ void looks_tick(struct looks *looks, struct process_table *table)
 	}
 	spent = self_cpu_ns() - spent;
 	looks->spent_ns += spent;
+	if (looks->spent_ns < CREDIT_NS)
+		spent = 0;
 	looks->next_ns = began + (spent * SHARE > OFTEN_NS ? spent * SHARE : OFTEN_NS);
 }
 

@@ -88,15 +88,25 @@ static bool is_cached(struct reading *reading, uint64_t start, uint64_t chunk)
 
 /* ---- the main arena ---- */
 
-static uint64_t start_of_heap(const struct image *image)
+static const struct image_mapping *brk_area(const struct image *image)
 {
 	for (size_t i = 0; i < image->mapping_count; i++) {
 		const char *path = image->mappings[i].path;
 
 		if (path && !strcmp(path, "[heap]"))
-			return image->mappings[i].start;
+			return &image->mappings[i];
 	}
-	return 0;
+	return NULL;
+}
+
+/* Who used brk before malloc, as a static program for its main thread, has what is below. */
+static uint64_t start_of_heap(struct reading *reading, const struct arena_state *arena,
+			      const struct image_mapping *area)
+{
+	struct glibc_heap *heap = reading->heap;
+
+	heap->has_settings = malloc_settings_find(reading->image, arena, area, &heap->settings);
+	return round_up(heap->has_settings ? heap->settings.heap_start : area->start, 16);
 }
 
 static void add_top(struct reading *reading, struct glibc_arenas *arenas, uint64_t top)
@@ -114,14 +124,13 @@ static void add_top(struct reading *reading, struct glibc_arenas *arenas, uint64
 		image_resident_bytes(reading->image, top + CHUNK_LEAST, top + head);
 }
 
-/* Where chunks begin: those of a brk area that somebody else had begun to use do not begin at a
- * page. */
 static bool read_main(struct reading *reading, const struct arena_state *arena)
 {
+	const struct image_mapping *area = brk_area(reading->image);
 	struct glibc_arenas *main = &reading->heap->main;
-	uint64_t start = round_up(start_of_heap(reading->image), 16);
+	uint64_t start = area ? start_of_heap(reading, arena, area) : 0;
 
-	if (!start || arena->top < start)
+	if (!area || arena->top < start)
 		return false;
 	main->count = 1;
 	main->system_bytes = arena->system_bytes;
@@ -132,8 +141,6 @@ static bool read_main(struct reading *reading, const struct arena_state *arena)
 	add_top(reading, main, arena->top);
 	reading->heap->last_is_cached =
 		main->chunks.last_address && is_cached(reading, start, main->chunks.last_address);
-	reading->heap->has_settings = malloc_settings_find(reading->image, arena, start,
-							   &reading->heap->settings);
 	return true;
 }
 

@@ -168,18 +168,20 @@ static bool find_settings(const uint8_t *start, struct malloc_settings *settings
 }
 
 bool malloc_settings_find(const struct image *image, const struct arena_state *main,
-			  uint64_t heap_start, struct malloc_settings *settings)
+			  const struct image_mapping *heap, struct malloc_settings *settings)
 {
 	const struct image_mapping *mapping = image_find(image, main->address);
 	cleanup_free uint8_t *data = NULL;
 	size_t count;
 
-	*settings = (struct malloc_settings){ .heap_start = heap_start };
+	*settings = (struct malloc_settings){ 0 };
 	if (!mapping)
 		return false;
 	data = image_copy(image, mapping->start, mapping->end, DATA_MOST, &count);
 	for (size_t at = LONGEST_BEFORE; at + 8 <= count; at += 8) {
-		if (word_at(data, at) == heap_start && find_settings(data + at, settings))
+		settings->heap_start = word_at(data, at);
+		if (settings->heap_start >= heap->start && settings->heap_start < heap->end &&
+		    find_settings(data + at, settings))
 			return true;
 	}
 	return false;

@@ -26,7 +26,7 @@ struct malloc_settings {
 	uint64_t trim_threshold, top_pad, mmap_threshold;
 	bool is_dynamic; /* the thresholds grow with what is freed */
 	uint64_t mmapped_count, mmapped_bytes;
-	uint64_t heap_start; /* where the first brk area begins */
+	uint64_t heap_start; /* where malloc's part of the brk area begins */
 };
 
 /* False where there is none at that address. */
@@ -35,8 +35,8 @@ bool arena_state_read(const struct image *image, uint64_t address, struct arena_
 /* The main arena; false where this process has no malloc that is known. */
 bool arena_state_find(const struct image *image, struct arena_state *state);
 
-/* The settings, which lie near the main arena.  `heap_start` has to be known. */
+/* The settings, which lie near the main arena.  The heap begins somewhere in that mapping. */
 bool malloc_settings_find(const struct image *image, const struct arena_state *main,
-			  uint64_t heap_start, struct malloc_settings *settings);
+			  const struct image_mapping *heap, struct malloc_settings *settings);
 
 #endif
