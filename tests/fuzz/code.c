@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Is there an ELF file, an .eh_frame, a name of the linker or a perf map that breaks its reader?
+ * Is there an ELF file (which may be an interpreter of Python), an .eh_frame, a name of the linker,
+ * a perf map, a line table or a text of Python that breaks its reader?
  * The first byte says which of them libFuzzer's bytes are; an .eh_frame is put into a good file.
  */
 #include "user/symbol/code.h"
@@ -9,10 +10,13 @@
 #include "user/base/memory.h"
 #include "user/symbol/demangle.h"
 #include "user/symbol/perf_map.h"
+#include "user/symbol/python.h"
 
 #include <elf.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #define ADDRESSES 16
 
@@ -56,6 +60,29 @@ static void read_needs(const struct code *code)
 	free(needs);
 	if (code_segments(code, segments, 4) > 4)
 		abort();
+}
+
+static void look_for_python(const void *bytes, size_t count)
+{
+	int file = memfd_create("file", MFD_CLOEXEC);
+	struct python_file found;
+
+	if (file < 0 || write(file, bytes, count) != (ssize_t)count)
+		abort();
+	found = python_look(file, "python3.9");
+	if (found.loop_count > PYTHON_LOOPS || found.layout.frame_bytes > 127)
+		abort();
+	close(file);
+}
+
+static void read_python(const uint8_t *bytes, size_t count)
+{
+	static const unsigned int minors[] = { 8, 10, 14 };
+
+	for (unsigned int i = 0; i < 3; i++) {
+		python_line(minors[i], 1, bytes, count, 5000);
+		free(python_text(bytes, count, 1u << i));
+	}
 }
 
 static void read_file(void *bytes, size_t count)
@@ -130,6 +157,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 	copy = memory_copy(bytes + 1, count - 1);
 	switch (bytes[0] % 4) {
 	case 0:
+		look_for_python(copy, count - 1);
 		read_file(copy, count - 1);
 		break;
 	case 1:
@@ -139,6 +167,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 		read_name(copy);
 		break;
 	default:
+		read_python(bytes + 1, count - 1);
 		read_map(copy, count - 1);
 	}
 	free(copy);
