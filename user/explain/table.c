@@ -105,7 +105,7 @@ const struct rule rules[] = {
 	  "malloc_trim(0) gives back {trim_bytes} of it now. MALLOC_ARENA_MAX=2 in the "
 	  "environment has threads share two arenas, which may cost them some waiting." },
 	{ "mmap-threshold-grew", NEED_NOTHING, true, find_mmap_threshold_grew,
-	  "free at the end of malloc's heap, but kept: it raised its thresholds",
+	  "free at the end of malloc's heap: it raised its thresholds",
 	  "A large block was freed, and malloc took that for a habit: blocks of up to "
 	  "{mmap_threshold_bytes} come from the heap since then, not by mmap, and up to "
 	  "{trim_threshold_bytes} that are free at its end stay. {top_resident_bytes} do[, as "
@@ -113,7 +113,7 @@ const struct rule rules[] = {
 	  "MALLOC_TRIM_THRESHOLD_=131072 in the environment keeps both thresholds where they "
 	  "began; malloc_trim(0) gives back {top_resident_bytes} now." },
 	{ "pymalloc-arenas-pinned", NEED_NOTHING, true, find_pymalloc_pinned,
-	  "free in Python's own allocator, but kept: a few objects hold its arenas",
+	  "free in Python's allocator, but kept by a few objects",
 	  "Python keeps small objects in arenas of {arena_size_bytes}, and gives one back when "
 	  "nothing in it is in use. Of the {arena_bytes} in {arena_count} arenas, {used_bytes} "
 	  "are in use; {free_bytes} are free and kept. {sparse_arena_count} arenas are held by "
