@@ -190,7 +190,7 @@ $(FUZZERS:%=$(BUILD)/tests/fuzz/%): %: %.o $(FUZZ_OBJECTS)
 
 $(BUILD)/tests/verdict/cases: tests/verdict/cases.c
 	@mkdir -p $(@D)
-	$(COMPILE) -o $@ $<
+	$(COMPILE) -o $@ $< -pthread
 
 # What a guest of tests/kernels runs, too.
 $(BUILD)/tests/kernels/verifier.so: tests/kernels/verifier.c

@@ -3,6 +3,7 @@
  * Why is memory where it is?  Each case has one known cause, and says how many bytes that is
  * about.  A line on standard input lets it begin, the end of standard input lets it end.
  */
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -194,6 +195,27 @@ static void have_children(void)
 		;
 }
 
+static void *wait_for_nothing(void *nothing)
+{
+	pause();
+	return nothing;
+}
+
+static void have_threads(void)
+{
+	pthread_attr_t attributes;
+	pthread_t thread;
+
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, 4 * MIB);
+	for (int i = 0; i < 37; i++) {
+		if (pthread_create(&thread, &attributes, wait_for_nothing, NULL))
+			abort();
+	}
+	rest(200);
+	hold(37 * 4 * MIB);
+}
+
 /* Goes on until the test ends it. */
 static void leak(void)
 {
@@ -222,6 +244,7 @@ static const struct {
 	{ "share-memory", share_memory },
 	{ "map-file", map_file },
 	{ "have-children", have_children },
+	{ "have-threads", have_threads },
 	{ "leak", leak },
 };
 

@@ -46,6 +46,7 @@ CASES = (
     Case(C, "share-memory", "shared-not-yours"),
     Case(C, "map-file", "file-cache-not-heap"),
     Case(C, "have-children", "child-processes"),
+    Case(C, "have-threads", "thread-stacks"),
     Case(C, "leak", "mapping-leak", alarm=True),
     Case(PYTHON, "hold-buffers", "still-in-use"),
     Case(PYTHON, "hold-numbers", "still-in-use"),

@@ -129,6 +129,8 @@ bool find_never_touched(struct facts *facts, struct finding *finding)
 	finding->inferred = sites < finding->bytes - finding->bytes / SITES_SHARE;
 	if (!finding->inferred)
 		finding->bytes = sites;
+	finding->bytes = minus(finding->bytes, facts->claimed_virtual_bytes);
+	finding->bytes = minus(finding->bytes, rule_room_to_grow(facts));
 	if (finding->bytes < UNTOUCHED_LEAST ||
 	    finding->bytes < (int64_t)facts->process->peak_bytes / 2)
 		return false;

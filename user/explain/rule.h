@@ -23,6 +23,7 @@ struct facts {
 	int64_t born_untouched_bytes; /* of address space that it began with */
 	int64_t reserved_bytes;	     /* of address space, since then */
 	int64_t floor_bytes;	     /* of this rule: less is not worth a word */
+	int64_t claimed_virtual_bytes; /* of what was never touched: has a finding already */
 	int64_t claimed_bytes;	     /* of the anonymous memory at the end: has a finding already */
 	const struct holder *holders; /* in no order; none without sites */
 	size_t holder_count;
@@ -83,6 +84,9 @@ void rule_add_giver(const struct facts *facts, struct finding *finding);
 /* Who reserved most that was never touched, as {site} and {site_bytes}. */
 void rule_add_reserver(const struct facts *facts, struct finding *finding);
 
+/* Address space that is reserved so that nothing else gets it; nobody asked for it as memory. */
+int64_t rule_room_to_grow(const struct facts *facts);
+
 /* ---- the rules, by file ---- */
 
 /* book.c */
@@ -101,6 +105,9 @@ bool find_swapped_out(struct facts *facts, struct finding *finding);
 bool find_reclaimed(struct facts *facts, struct finding *finding);
 bool find_limit_near(struct facts *facts, struct finding *finding);
 bool find_thp_inflation(struct facts *facts, struct finding *finding);
+
+/* mapping.c */
+bool find_thread_stacks(struct facts *facts, struct finding *finding);
 
 /* share.c */
 bool find_cow_after_fork(struct facts *facts, struct finding *finding);

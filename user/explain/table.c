@@ -132,6 +132,14 @@ const struct rule rules[] = {
 	  "Find what keeps it: [begin at {site}. ]Each mmap() or malloc() needs its munmap() or "
 	  "free(), each list, dictionary or cache that only grows a limit. memtrace -i 10 shows "
 	  "whether it goes on." },
+	{ "thread-stacks", NEED_NOTHING, false, find_thread_stacks,
+	  "addresses for the stacks of its threads",
+	  "Each thread has a stack, for which the C library reserves as much as it may ever "
+	  "need: {stack_bytes} in all[ for {thread_stack_count} threads]. Only what they have "
+	  "used of that is memory[, and that is {resident_bytes}]: {never_touched_bytes} were "
+	  "never touched.",
+	  "Nothing to do for RSS. Where addresses are scarce (ulimit -v), have fewer threads, or "
+	  "smaller stacks: pthread_attr_setstacksize(), or ulimit -s 1024 before the start." },
 	{ "never-touched", NEED_NOTHING, false, find_never_touched,
 	  "asked for, but never used",
 	  "It reserved {reserved_bytes} of addresses, but wrote or read only part of that: a "

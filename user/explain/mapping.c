@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What is address space reserved for that nobody touches: stacks of threads, room to grow? */
+#include "user/explain/rule.h"
+
+#include <string.h>
+
+#define STACKS_LEAST (24 * MIB) /* of addresses: they cost nothing */
+
+/* Reserved below pthread_create(), whatever began the thread. */
+static bool is_of_thread(const struct stack_model *stack)
+{
+	for (size_t i = 0; i < stack->count; i++) {
+		const char *name = stack->frames[i]->function;
+
+		if (name && strstr(name, "pthread_create"))
+			return true;
+	}
+	return false;
+}
+
+struct stacks {
+	int64_t bytes, untouched_bytes, resident_bytes, count;
+};
+
+static bool read_mappings(const struct process_model *process, struct stacks *stacks)
+{
+	for (size_t i = 0; i < process->mapping_count; i++) {
+		const Mt__Mapping *mapping = process->mappings[i];
+
+		if (strcmp(mapping->kind, "thread-stack") != 0)
+			continue;
+		stacks->bytes = plus(stacks->bytes, (int64_t)mapping->virtual_bytes);
+		stacks->untouched_bytes = plus(stacks->untouched_bytes,
+					       (int64_t)mapping->empty_bytes);
+		stacks->resident_bytes = plus(stacks->resident_bytes,
+					      (int64_t)mapping->resident_bytes);
+		stacks->count = plus(stacks->count, (int64_t)mapping->count);
+	}
+	return process->mapping_count != 0;
+}
+
+static void read_sites(const struct process_model *process, struct stacks *stacks)
+{
+	for (size_t i = 0; i < process->site_count; i++) {
+		const struct site_model *site = &process->sites[i];
+
+		if (site->reserved_bytes <= 0 || !is_of_thread(site->stack))
+			continue;
+		stacks->bytes = plus(stacks->bytes,
+				     minus(site->reserved_bytes, site->unreserved_bytes));
+		stacks->untouched_bytes = plus(stacks->untouched_bytes, site->never_touched_bytes);
+	}
+}
+
+/* What mappings do not tell, of a process that has ended, the sites do. */
+bool find_thread_stacks(struct facts *facts, struct finding *finding)
+{
+	struct stacks stacks = { 0 };
+
+	if (read_mappings(facts->process, &stacks)) {
+		finding_number(finding, "thread_stack_count", stacks.count);
+		finding_number(finding, "resident_bytes", stacks.resident_bytes);
+	} else {
+		read_sites(facts->process, &stacks);
+	}
+	finding->bytes = stacks.bytes;
+	finding_number(finding, "stack_bytes", stacks.bytes);
+	finding_number(finding, "never_touched_bytes", stacks.untouched_bytes);
+	rule_add_end(facts, finding);
+	if (stacks.bytes < STACKS_LEAST)
+		return false;
+	facts->claimed_virtual_bytes = stacks.untouched_bytes;
+	return true;
+}
+
+/* It is the C library that reserves the rest of an arena, and nobody can touch "no access". */
+int64_t rule_room_to_grow(const struct facts *facts)
+{
+	int64_t bytes = 0;
+
+	for (size_t i = 0; i < facts->process->mapping_count; i++) {
+		const Mt__Mapping *mapping = facts->process->mappings[i];
+		const char *name = (const char *)mapping->name.data;
+		size_t length = mapping->name.len;
+
+		if ((length == 9 && !memcmp(name, "no access", 9)) ||
+		    (length == 11 && !memcmp(name, "glibc arena", 11)))
+			bytes = plus(bytes, (int64_t)mapping->empty_bytes);
+	}
+	return bytes;
+}
