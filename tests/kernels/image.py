@@ -11,6 +11,8 @@ import subprocess
 import tempfile
 
 TRIPLETS = {"amd64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu"}
+# What a library opens without naming it: to end a thread takes what unwinds its stack.
+OPENED = {"libc.so.6": ["libgcc_s.so.1"]}
 
 
 class Tree:
@@ -52,7 +54,8 @@ class Tree:
         for path in re.findall(r"interpreter: /(.*)\]", said):
             if path not in self.entries:
                 self.add(path, self.find(path.rpartition("/")[2]))
-        for name in re.findall(r"\(NEEDED\).*\[(.*)\]", said):
+        named = re.findall(r"\(NEEDED\).*\[(.*)\]", said)
+        for name in [*named, *(more for name in named for more in OPENED.get(name, []))]:
             if f"lib/{name}" not in self.entries:
                 self.add(f"lib/{name}", self.find(name))
 
