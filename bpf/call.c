@@ -73,29 +73,17 @@ static __noinline KEEPS_RESULT int settle_copy(struct task_struct *task)
 	return slot ? note_copy(slot) : 0;
 }
 
-SEC("tp_btf/sys_enter")
-int BPF_PROG(mt_sys_enter, struct pt_regs *regs, long number)
+static __always_inline void take_enter(struct task_struct *task, struct mt_call *state)
 {
-	struct task_struct *task;
+	struct mm_struct *mm = mm_of(task);
+	__u32 slot = slot_of(this_cpu(), mm);
 	struct mt_space *space;
-	struct mm_struct *mm;
-	struct mt_call *state;
-	__u32 slot;
 
-	task = current_task();
-	state = call_state(task);
-	state->serial++;
-	if (config.stacks && mark_of(task)->cow == MT_COW_MAYBE)
-		settle_copy(task);
-	if (!is_memory_call(number))
-		return 0;
-	mm = mm_of(task);
-	slot = slot_of(this_cpu(), mm);
 	if (!slot)
-		return 0;
+		return;
 	space = space_of(slot, mm);
 	if (!space)
-		return 0;
+		return;
 	if (tables_moved(mm, space))
 		catch_up_tables(mm, slot, MT_OP_FAULT);
 	if (state->task && state->task != (__u64)task)
@@ -104,6 +92,22 @@ int BPF_PROG(mt_sys_enter, struct pt_regs *regs, long number)
 	state->program_break = GET(mm, brk);
 	state->released_pages = state->released_anon = state->brought_anon = 0;
 	state->entered_ns = bpf_ktime_get_ns();
+}
+
+SEC("tp_btf/sys_enter")
+int BPF_PROG(mt_sys_enter, struct pt_regs *regs, long number)
+{
+	struct task_struct *task = current_task();
+	struct mt_call *state = call_state(task);
+
+	state->serial++;
+	if (config.stacks && mark_of(task)->cow == MT_COW_MAYBE)
+		settle_copy(task);
+	if (!is_memory_call(number))
+		return 0;
+	hold_cpu();
+	take_enter(task, state);
+	release_cpu();
 	return 0;
 }
 
@@ -273,21 +277,16 @@ static __always_inline void follow_call(__u32 slot, __u32 operation, const struc
 	tell_made(slot, state->program_break, result);
 }
 
-SEC("tp_btf/sys_exit")
-int BPF_PROG(mt_sys_exit, struct pt_regs *regs, long result)
+static __always_inline void take_exit(struct pt_regs *regs, long result)
 {
-	struct task_struct *task;
+	struct task_struct *task = current_task();
+	struct mt_call *state = call_state(task);
 	struct mt_space *space;
 	struct mm_struct *mm;
-	struct mt_call *state;
 	__u32 slot, operation;
 
-	if (!is_memory_call(call_number(regs)))
-		return 0;
-	task = current_task();
-	state = call_state(task);
 	if (!in_call(state, task))
-		return 0;
+		return;
 	mm = mm_of(task);
 	slot = slot_of(this_cpu(), mm);
 	space = space_of(slot, mm);
@@ -297,5 +296,15 @@ int BPF_PROG(mt_sys_exit, struct pt_regs *regs, long result)
 			follow_call(slot, operation, state, result);
 	}
 	state->task = 0;
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(mt_sys_exit, struct pt_regs *regs, long result)
+{
+	if (!is_memory_call(call_number(regs)))
+		return 0;
+	hold_cpu();
+	take_exit(regs, result);
+	release_cpu();
 	return 0;
 }

@@ -266,6 +266,37 @@ static __always_inline struct mt_task *make_task(struct task_struct *task)
 #endif
 }
 
+/*
+ * By 7.0 events are guarded by SRCU, and who is in a program there may be preempted.  As long as
+ * it has not come back, the same program of other tasks on its CPU is skipped (the kernel counts
+ * that: user/collect/cost.c), and what is kept for the CPU would be torn.  Faults are not
+ * concerned: interrupts are off there; nor is rss_stat, where a page table is locked.
+ */
+typedef struct {
+} class_srcu_fast_notrace_t___new;
+
+extern void bpf_preempt_disable(void) __ksym __weak;
+extern void bpf_preempt_enable(void) __ksym __weak;
+
+#ifdef MEMTRACE_OLD
+#define HAS_PREEMPTIBLE_EVENTS 0
+#else
+#define HAS_PREEMPTIBLE_EVENTS bpf_core_type_exists(class_srcu_fast_notrace_t___new)
+#endif
+
+/* Around all that such a program does. */
+static __always_inline void hold_cpu(void)
+{
+	if (HAS_PREEMPTIBLE_EVENTS)
+		bpf_preempt_disable();
+}
+
+static __always_inline void release_cpu(void)
+{
+	if (HAS_PREEMPTIBLE_EVENTS)
+		bpf_preempt_enable();
+}
+
 /* 5.17 (e6f2dd0f8067) made bpf_loop.  Before, a loop has to have an end that can be seen, and
  * to be short. */
 #ifdef MEMTRACE_OLD

@@ -78,8 +78,7 @@ static __always_inline bool is_born_within(struct task_struct *child)
 	return config.cgroup_id && is_within(cgroup_of(child), config.cgroup_id);
 }
 
-SEC("tp_btf/sched_process_fork")
-int BPF_PROG(mt_fork, struct task_struct *parent, struct task_struct *child)
+static __always_inline void take_fork(struct task_struct *parent, struct task_struct *child)
 {
 	bool thread = GET(child, tgid) == GET(parent, tgid);
 	struct mm_struct *mm = mm_of(child);
@@ -88,7 +87,7 @@ int BPF_PROG(mt_fork, struct task_struct *parent, struct task_struct *child)
 
 	if (!(is_followed(parent) && (thread || config.follow_children)) &&
 	    (thread || !is_born_within(child)))
-		return 0;
+		return;
 	guest = !thread && mm && mm == mm_of(parent);
 	if (!config.follow_all || guest) {
 		state = task_state(child);
@@ -96,11 +95,19 @@ int BPF_PROG(mt_fork, struct task_struct *parent, struct task_struct *child)
 			state->followed = guest ? MT_FOLLOWED_AS_GUEST : MT_FOLLOWED;
 	}
 	if (thread || !mm)
-		return 0;
+		return;
 	if (!guest)
 		note_child(parent, child, mm);
 	else if (state)
 		note_guest(child, mm, state);
+}
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(mt_fork, struct task_struct *parent, struct task_struct *child)
+{
+	hold_cpu();
+	take_fork(parent, child);
+	release_cpu();
 	return 0;
 }
 
@@ -271,8 +278,7 @@ static __always_inline void settle_down(struct mt_task *state)
 	state->followed = MT_FOLLOWED;
 }
 
-SEC("tp_btf/sched_process_exec")
-int BPF_PROG(mt_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *program)
+static __always_inline void take_exec(struct task_struct *task, struct linux_binprm *program)
 {
 	struct mm_struct *mm = mm_of(task);
 	struct mt_task *state;
@@ -280,7 +286,7 @@ int BPF_PROG(mt_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 
 	forget_stack(task);
 	if (!mm || !pid_of(task) || !is_followed_to_exec(task))
-		return 0;
+		return;
 	state = config.follow_all ? find_task(task) : task_state(task);
 	if (state)
 		settle_down(state);
@@ -288,6 +294,14 @@ int BPF_PROG(mt_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 	if (slot && config.stacks)
 		note_program(slot, mm);
 	send_exec(task, program, slot ? space_at(slot) : 0);
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(mt_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *program)
+{
+	hold_cpu();
+	take_exec(task, program);
+	release_cpu();
 	return 0;
 }
 
@@ -369,8 +383,7 @@ int BPF_PROG(mt_task_free, struct task_struct *task)
 }
 #endif
 
-SEC("tp_btf/sched_process_exit")
-int BPF_PROG(mt_exit, struct task_struct *task)
+static __always_inline void take_end(struct task_struct *task)
 {
 	struct mt_task *state;
 
@@ -381,14 +394,22 @@ int BPF_PROG(mt_exit, struct task_struct *task)
 	close_behind(task);
 	/* The last thread to go ends the process. */
 	if (!is_last_thread(task) || (GET(task, flags) & PF_KTHREAD))
-		return 0;
+		return;
 	if (!is_followed(task) && !is_counted(task))
-		return 0;
+		return;
 	witness_exit(task);
 	state = find_task(task);
 	/* Of a guest that was never announced nobody waits for the end. */
 	if (!is_guest(task) || (state && state->host))
 		send_event(MT_EVENT_EXIT, task, exit_code_of(task));
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(mt_exit, struct task_struct *task)
+{
+	hold_cpu();
+	take_end(task);
+	release_cpu();
 	return 0;
 }
 

@@ -41,8 +41,7 @@ static __noinline int book_released(struct mm_struct *mm, struct mt_space *space
 	return 0;
 }
 
-SEC("tp_btf/mmap_lock_released")
-int mt_lock_release(const __u64 *arguments)
+static __always_inline void take_release(const __u64 *arguments)
 {
 	struct mm_struct *mm = (struct mm_struct *)arguments[0];
 	struct mt_cpu *cpu = this_cpu();
@@ -52,10 +51,10 @@ int mt_lock_release(const __u64 *arguments)
 	cpu->runs++;
 	slot = slot_of(cpu, mm);
 	if (!slot)
-		return 0;
+		return;
 	space = space_of(slot, mm);
 	if (!space)
-		return 0;
+		return;
 	/* An address space without mappings is torn down without the event below. */
 	if (GET(mm, mm_users.counter) == 0 && GET(mm, map_count) == 0)
 		close_space(mm, current_task(), slot);
@@ -63,6 +62,14 @@ int mt_lock_release(const __u64 *arguments)
 		book_released(mm, space, slot, is_lock_for_writing(arguments));
 	if (config.stacks && mm_of(current_task()) == mm)
 		note_unmapped(slot);
+}
+
+SEC("tp_btf/mmap_lock_released")
+int mt_lock_release(const __u64 *arguments)
+{
+	hold_cpu();
+	take_release(arguments);
+	release_cpu();
 	return 0;
 }
 
@@ -185,7 +192,10 @@ int BPF_PROG(mt_exit_mmap, struct mm_struct *mm)
 {
 	__u32 slot = find_slot((__u64)mm);
 
-	if (slot)
-		close_space(mm, current_task(), slot);
+	if (!slot)
+		return 0;
+	hold_cpu();
+	close_space(mm, current_task(), slot);
+	release_cpu();
 	return 0;
 }

@@ -103,8 +103,8 @@ static __noinline int find_unseen(struct mm_struct *mm, __u32 slot)
 	}
 	if (tables_moved(mm, space))
 		catch_up_tables(mm, slot, MT_OP_FAULT);
-	/* Stacks that grew, and calls that are on their way. */
-	if (IS_OLD && mapped_moved(mm, space))
+	/* Stacks that grew, calls that are on their way, events that were missed. */
+	if ((IS_OLD || HAS_PREEMPTIBLE_EVENTS) && mapped_moved(mm, space))
 		catch_up_mapped(mm, slot, MT_OP_OTHER);
 	return 0;
 }

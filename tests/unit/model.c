@@ -254,9 +254,11 @@ static void losses_have_names_and_meanings(void **state)
 	uint64_t *const figures[] = { &sample.losses.cells, &sample.losses.stacks,
 				      &sample.losses.pages, &sample.losses.mappings,
 				      &sample.losses.events, &sample.losses.spaces,
-				      &sample.losses.storage, &sample.losses.reads };
+				      &sample.losses.storage, &sample.losses.reads,
+				      &sample.losses.missed };
 	static const char *const names[] = { "cells", "stacks", "pages", "mappings", "events",
-					     "spaces", "storage", "reads" };
+					     "spaces", "storage", "reads",
+					     "missed" };
 
 	(void)state;
 	build_one();

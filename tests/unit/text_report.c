@@ -199,7 +199,8 @@ static void says_what_was_lost(void **state)
 	uint64_t *const figures[] = { &sample.losses.cells, &sample.losses.stacks,
 				      &sample.losses.pages, &sample.losses.mappings,
 				      &sample.losses.events, &sample.losses.spaces,
-				      &sample.losses.storage, &sample.losses.reads };
+				      &sample.losses.storage, &sample.losses.reads,
+				      &sample.losses.missed };
 
 	(void)state;
 	write_plain();

@@ -4,6 +4,10 @@
 To the byte.  But where a kernel counts the faults of a thread late (up to 6.1), residency may be
 off by what those bring, for each thread and in each figure, and a fault that brought a page may
 pass for one that copied it, since the page is not counted by then.
+
+And where programs may be interrupted (7.0 and newer), events may be missed: a count may fall short
+by so many as memtrace says, what those calls asked for with it, and histograms lack them. What
+moved is as exact as everywhere.
 """
 import collections
 import dataclasses
@@ -34,12 +38,22 @@ class Captured:
     faults: int
     threads: int = 1
     witnessed: bool = True  # the kernel shows a balance at exit besides that of the books
+    interruptible: bool = False  # a program of this kernel may be interrupted, and miss events
 
     def process(self, pid=None):
         return support.process_of(self.document, pid or self.pid)
 
     def is_late(self):
         return not self.document["capture"]["features"]["cpu_counters"]
+
+    def missed(self):
+        return self.document["capture"]["losses"]["missed"] if self.interruptible else 0
+
+    def falls_short(self, what, got, wanted):
+        """Whether what was missed explains a figure of calls."""
+        if what == "requested_bytes":
+            return self.missed() > 0 and 0 <= got <= wanted
+        return what in ("count", "failed") and 0 <= wanted - got <= self.missed()
 
     def is_near(self, what, got, wanted):
         """Whether a figure is right, as far as this kernel lets it be."""
@@ -68,7 +82,8 @@ def unexpected_figures(captured, process, name, wanted, figures):
     for what in (*wanted, *rest):
         value, got = wanted.get(what, 0), figure(rows, what)
         if what.split("+")[0] in figures and value is not None and \
-                not captured.is_near(what, got, value):
+                not captured.is_near(what, got, value) and \
+                not captured.falls_short(what, got, value):
             yield f"{name} {what}: {got}, expected {value}"
 
 
@@ -164,7 +179,10 @@ def assert_ended(process, status, witnessed):
 
 def assert_sound(captured):
     """What holds whatever was done: the books balance, nothing was lost or left unnamed."""
-    assert not any(captured.document["capture"]["losses"].values())
+    losses = captured.document["capture"]["losses"]
+    if captured.missed():  # of a task whose end was missed, its call looks as if it went on
+        losses = {**losses, "missed": 0, "storage": max(losses["storage"] - captured.missed(), 0)}
+    assert not any(losses.values()), losses
     assert {process["pid"] for process in captured.document["processes"]} == set(captured.expected)
     for process in captured.document["processes"]:
         if process["shares_memory_with"]:
@@ -202,10 +220,11 @@ def assert_good(captured):
         assert_true(captured)
     assert_expected(captured)
     for process in captured.document["processes"]:
-        problems = list(histograms.wrong(process))
+        problems = list(histograms.wrong(process, whole=not captured.missed()))
         if captured.is_late():  # what comes late comes with what is given back
             problems = [one for one in problems if not one.startswith("released_bytes sum")]
-        problems += histograms.unexpected(process, captured.expected[process["pid"]])
+        if not captured.missed():
+            problems += histograms.unexpected(process, captured.expected[process["pid"]])
         assert not problems, "\n".join(problems)
 
 

@@ -4,6 +4,7 @@
 
 #include "user/base/cleanup.h"
 #include "user/base/memory.h"
+#include "user/collect/cost.h"
 #include "user/collect/identity.h"
 #include "user/collect/lazy.h"
 #include "user/collect/limit.h"
@@ -50,6 +51,8 @@ static void fill_losses(struct collector *collector, Mt__Capture *capture)
 	made->spaces = kernel_losses(kernel, MT_LOSS_SPACES);
 	made->storage = kernel_losses(kernel, MT_LOSS_STORAGE);
 	made->reads = kernel_losses(kernel, MT_LOSS_READS) + collector->unread;
+	made->has_missed = true;
+	made->missed = cost_missed(kernel);
 	capture->losses = made;
 }
 

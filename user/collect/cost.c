@@ -119,21 +119,47 @@ uint64_t cost_runs(const struct kernel *kernel)
 	return runs;
 }
 
+/* What the kernel says of a program; nothing, of one that is not loaded. */
+static struct bpf_prog_info info_of(const struct bpf_program *program)
+{
+	static const struct bpf_prog_info nothing;
+	struct bpf_prog_info info = { 0 };
+	__u32 bytes = sizeof(info);
+
+	if (bpf_program__fd(program) < 0 ||
+	    bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &bytes))
+		return nothing;
+	return info;
+}
+
 /* Timed runs and their time, over all programs. */
 static void sum_timed(const struct kernel *kernel, uint64_t *runs, uint64_t *ns)
 {
 	struct bpf_program *program;
 
 	bpf_object__for_each_program(program, kernel->skeleton->obj) {
-		struct bpf_prog_info info = { 0 };
-		__u32 bytes = sizeof(info);
+		struct bpf_prog_info info = info_of(program);
 
-		if (bpf_program__fd(program) < 0 ||
-		    bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &bytes))
-			continue;
 		*runs += info.run_cnt;
 		*ns += info.run_time_ns;
 	}
+}
+
+/*
+ * The kernel runs no program within itself on a CPU.  That of faults in kernel mode is within
+ * itself when a stack is read from a page that is not there: that is none of the process's, and
+ * it cannot be preempted, so that nothing else is missed there.
+ */
+uint64_t cost_missed(const struct kernel *kernel)
+{
+	struct bpf_program *program;
+	uint64_t missed = 0;
+
+	bpf_object__for_each_program(program, kernel->skeleton->obj) {
+		if (program != kernel->skeleton->progs.mt_fault_kernel)
+			missed += info_of(program).recursion_misses;
+	}
+	return missed;
 }
 
 Mt__Overhead *cost_record(const struct cost *cost, const struct kernel *kernel)

@@ -31,6 +31,9 @@ void cost_stop(struct cost *cost);
 /* Programs run so far, for processes followed or not. */
 uint64_t cost_runs(const struct kernel *kernel);
 
+/* Events so far whose program was skipped, as another task was preempted within it. */
+uint64_t cost_missed(const struct kernel *kernel);
+
 /* What it came to; after cost_stop(). */
 Mt__Overhead *cost_record(const struct cost *cost, const struct kernel *kernel);
 

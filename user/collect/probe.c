@@ -97,6 +97,7 @@ enum {
 	PROBE_ITERATOR,
 	PROBE_EXIT_WITNESS,
 	PROBE_CGROUP,
+	PROBE_UNINTERRUPTED,
 	PROBE_HELPERS,
 	PROBE_CAP_SYS_ADMIN,
 	PROBE_CAP_SYS_PTRACE,
@@ -104,7 +105,7 @@ enum {
 	PROBE_SECCOMP,
 	PROBES,
 	PROBE_IN_BTF_FIRST = PROBE_RSS_STAT,
-	PROBE_IN_BTF_LAST = PROBE_CGROUP,
+	PROBE_IN_BTF_LAST = PROBE_UNINTERRUPTED,
 };
 
 #define OLD_KERNEL "a kernel of 5.10 or newer (Debian 11 and later)"
@@ -163,6 +164,11 @@ static struct probe probes[PROBES] = {
 	[PROBE_CGROUP] = { "event cgroup:cgroup_attach_task", false, false,
 			   "--cgroup misses processes that enter later",
 			   "a kernel with CONFIG_CGROUPS" },
+	[PROBE_UNINTERRUPTED] = { "events in which nobody is preempted", false, false,
+				  "an event that comes while its program is preempted in another "
+				  "task on that CPU is missed, and is counted as lost: counts and "
+				  "sizes of calls fall short by so many, balances stay whole",
+				  "a kernel before 7.0" },
 	[PROBE_CAP_SYS_ADMIN] = { "CAP_SYS_ADMIN", false, false,
 				  "the time that the programs take cannot be measured",
 				  "run as root" },
@@ -199,6 +205,10 @@ static void probe_kernel(const struct btf *btf)
 	probes[PROBE_ITERATOR].there = has_function(btf, "bpf_iter_task");
 	probes[PROBE_EXIT_WITNESS].there = has_early_exit(btf);
 	probes[PROBE_CGROUP].there = has_event(btf, "cgroup_attach_task");
+	/* As in bpf/compat.bpf.h. */
+	probes[PROBE_UNINTERRUPTED].there =
+		btf && btf__find_by_name_kind(btf, "class_srcu_fast_notrace_t",
+					      BTF_KIND_TYPEDEF) <= 0;
 	for (size_t i = PROBE_IN_BTF_FIRST; i <= PROBE_IN_BTF_LAST; i++)
 		probes[i].unknown = !btf;
 }

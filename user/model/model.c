@@ -216,6 +216,7 @@ static void read_losses(struct model *model, const Mt__Losses *from)
 		{ "spaces", from->spaces, "address spaces that found no slot" },
 		{ "storage", from->storage, "tasks that could not be marked" },
 		{ "reads", from->reads, "live processes not read at rest" },
+		{ "missed", from->missed, "events that came while their program was interrupted" },
 	};
 
 	memcpy(model->losses, losses, sizeof(losses));

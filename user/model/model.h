@@ -148,7 +148,7 @@ struct loss {
 	const char *meaning;
 };
 
-#define LOSSES 8
+#define LOSSES 9
 
 struct model {
 	const Mt__Capture *capture;    /* for what is passed on as it is */
