@@ -40,3 +40,21 @@ def test_workload(program, case, needs):
 @pytest.mark.parametrize("program, case, needs", cases())
 def test_workload_without_calls(program, case, needs):
     judge.assert_good_without_calls(capture(program, case, needs, "--calls", "off"))
+
+
+# Who takes pages from a process without a call that says which: they stay in their sites.
+TAKEN_BY = ("reclaim", "madvise.pageout", "ksm", "remote")
+
+
+@pytest.mark.parametrize("program, case, needs", cases())
+def test_workload_with_stacks(program, case, needs):
+    """The same books; and no site has a page that it has not, but for what the kernel took."""
+    captured = capture(program, case, needs, "--stacks", "native")
+    judge.assert_good(captured)
+    if (program, case) == ("exec", "shared"):
+        return  # the sites of the memory that it left go on under the name of who stayed there
+    for process in captured.document["processes"]:
+        taken = sum(row["anon_bytes"] for row in process["ledger"]
+                    if row["operation"] in TAKEN_BY and row["anon_bytes"] < 0)
+        born = sum(row["swap_bytes"] for row in process["ledger"] if row["operation"] == "fork")
+        assert process.get("unsited", {"resident_bytes": 0})["resident_bytes"] >= taken - born

@@ -216,10 +216,18 @@ static bool has_row(const struct process_model *process, const char *operation)
 	return false;
 }
 
+/* Some went without a call that says which: they are still in their sites. */
+static bool has_lost_pages(const struct process_model *process)
+{
+	return has_row(process, "reclaim") || has_row(process, "madvise.pageout") ||
+	       has_row(process, "ksm") || has_row(process, "remote");
+}
+
 const char *sites_rest_meaning(const struct process_model *process)
 {
 	if (process->unsited_bytes < 0)
-		return "in more than one site";
+		return has_lost_pages(process) ? "in swap, or taken by the kernel" :
+						 "in more than one site";
 	if (has_row(process, "exec"))
 		return "made by exec";
 	if (process->opening.bytes[BALANCE_ANON])
