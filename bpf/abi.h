@@ -210,7 +210,8 @@ struct mt_hot {
 	__u32 generation; /* bumped when a slot opens or closes */
 	__u32 preemptible_locks; /* as in the configuration */
 	__u32 registers; /* how far up the kernel stack, where the kernel does not say */
-	__u32 unused[13];
+	__u32 tables; /* bumped when something more is known of files with code */
+	__u32 unused[12];
 	struct mt_cpu cpu[MT_CPUS];
 };
 _Static_assert(sizeof(struct mt_hot) == 64 + MT_CPUS * sizeof(struct mt_cpu), "mt_hot");

@@ -117,6 +117,7 @@ static __always_inline void put_code(struct mt_execs *all, const struct sight *s
 	exec->end = sight->end;
 	exec->offset = sight->offset;
 	exec->file = file;
+	__sync_fetch_and_add(&all->changes, 1);
 }
 
 /* What is mapped there, if it is code, is known from now on.  Returns where it ends. */

@@ -287,24 +287,19 @@ static __always_inline bool find_frame(struct mt_python_walk *python)
 	       read_pointer(python->at + layout->current, &python->at);
 }
 
-/* Native frames first; behind them, if any is of an interpreter, Python's. */
-static __always_inline void walk_with_python(struct mt_walk *walk, struct step *step)
+/* Behind the native frames, one of which is an interpreter's. */
+static __always_inline void walk_python(struct mt_walk *walk)
 {
 	struct mt_python_walk *python = &walk->python;
-	const struct mt_space *space = space_at(walk->slot);
-	const struct mt_python *layout;
+	const struct mt_python *layout = bpf_map_lookup_elem(&pythons, &python->interpreter);
+	struct step step = { walk };
 
-	python->interpreter = 0;
-	bpf_loop(MT_PYTHON_NATIVE_FRAMES, take_step, step, 0);
-	if (!python->interpreter || !space)
-		return;
-	layout = bpf_map_lookup_elem(&pythons, &python->interpreter);
 	if (!layout)
 		return;
 	python->layout = *layout;
-	python->serial = space->serial;
+	python->serial = walk->owner - 1;
 	if (find_frame(python))
-		bpf_loop(MT_FRAMES + PYTHON_SKIPPED, take_python_frame, step, 0);
+		bpf_loop(MT_FRAMES + PYTHON_SKIPPED, take_python_frame, &step, 0);
 }
 
 #endif

@@ -69,7 +69,7 @@ struct mt_execs {
 	__u32 count;
 	__u32 missed; /* mappings that found no room, or came while another one was put in */
 	__u32 busy;
-	__u32 unused;
+	__u32 changes;
 	/* Those not in use have the highest address.  The second half never is: the verifier does
 	 * not see that what is moved up by one does not reach there. */
 	struct mt_exec at[2 * MT_EXECS];
@@ -244,8 +244,40 @@ struct mt_python_walk {
 };
 _Static_assert(sizeof(struct mt_python_walk) == 72 + 128 + 256, "mt_python_walk");
 
+/* What walks on a CPU have found: a stack whose words are the same is the same. */
+#define MT_KEPT 16	   /* stacks; a power of two */
+#define MT_KEPT_WORDS 128  /* of a stack; a power of two */
+#define MT_SPAN 8192	   /* bytes from the stack pointer to the last of them; a power of two */
+#define MT_NEEDS_BP 1
+#define MT_NEEDS_BX 2
+
+struct mt_words {
+	__u32 count;
+	__u32 needs; /* registers that a frame was found by, besides ip and sp */
+	__u32 span;  /* bytes */
+	__u32 unused;
+	__u64 value[MT_KEPT_WORDS];
+	__u16 at[MT_KEPT_WORDS]; /* in bytes from the stack pointer */
+};
+_Static_assert(sizeof(struct mt_words) == 16 + 10 * MT_KEPT_WORDS, "mt_words");
+
+struct mt_kept {
+	__u64 ip, sp, bp, bx;
+	__u64 bias, hash;
+	__u32 owner; /* serial of the space and 1, 0: nothing is kept */
+	__u32 changes, tables; /* of its code, and of what is known of files, by then */
+	__u32 interpreter, count, end;
+	__u64 frame[MT_FRAMES];
+	struct mt_words words;
+};
+_Static_assert(sizeof(struct mt_kept) == 72 + 8 * MT_FRAMES + sizeof(struct mt_words), "mt_kept");
+
 struct mt_walk {
 	__u64 ip, sp, bp, bx;
+	__u64 first_sp;
+	__u64 bp_from, bx_from; /* where they were read: see recall.bpf.h */
+	__u32 owner, changes, tables;
+	__u32 unused;
 	__u64 hash;
 	__u32 slot, count, end, busy;
 	__u32 exact; /* ip is where it runs, not where it returns to */
@@ -255,9 +287,13 @@ struct mt_walk {
 	__u64 window_bytes;
 	__u64 frame[MT_FRAMES];
 	__u8 bytes[MT_WINDOW];
+	__u8 span[MT_SPAN];
+	struct mt_words words;
 	struct mt_python_walk python;
 };
-_Static_assert(sizeof(struct mt_walk) ==
-	       104 + 8 * MT_FRAMES + MT_WINDOW + sizeof(struct mt_python_walk), "mt_walk");
+_Static_assert(sizeof(struct mt_walk) == 144 + 8 * MT_FRAMES + MT_WINDOW + MT_SPAN +
+						 sizeof(struct mt_words) +
+						 sizeof(struct mt_python_walk),
+	       "mt_walk");
 
 #endif

@@ -31,6 +31,8 @@ struct step {
 	struct mt_walk *walk;
 };
 
+#include "bpf/recall.bpf.h"
+
 /* ---- rows ---- */
 
 /*
@@ -173,12 +175,24 @@ static __always_inline long leave_signal(struct mt_walk *walk)
 
 	if (bpf_probe_read_user(saved, sizeof(saved), (void *)(walk->sp + SIGNAL_REGISTERS)))
 		return stop(walk, MT_STACK_UNREAD);
+	walk->bp_from = walk->sp + SIGNAL_REGISTERS + 10 * 8;
+	walk->bx_from = walk->bp_from + 8;
+	note_word(walk, walk->bp_from + 5 * 8, saved[15]);
+	note_word(walk, walk->bp_from + 6 * 8, saved[16]);
 	walk->bp = saved[10];
 	walk->bx = saved[11];
 	walk->sp = saved[15];
 	walk->ip = saved[16];
 	walk->exact = 1;
 	return 0;
+}
+
+static __always_inline bool read_noted(struct mt_walk *walk, __u64 address, __u64 *out)
+{
+	if (!read_word(walk, address, out))
+		return false;
+	note_word(walk, address, *out);
+	return true;
 }
 
 static __always_inline __u64 far_offset(const struct mt_file *file, __u32 number)
@@ -197,40 +211,44 @@ static __always_inline __u64 frame_address(struct mt_walk *walk, const struct mt
 	case CFI_RSP:
 		return walk->sp + offset;
 	case CFI_RBP:
-		return walk->bp + offset;
+		return use_bp(walk) + offset;
 	case CFI_RBX:
-		return walk->bx + offset;
+		return use_bx(walk) + offset;
 	case CFI_PLT:
 		return walk->sp + 8 + ((walk->ip & 15) >= offset / 8 ? 8 : 0);
 	case CFI_AT_RBP:
-		return read_word(walk, walk->bp - offset, &at) ? at : 0;
+		return read_noted(walk, use_bp(walk) - offset, &at) ? at : 0;
 	case CFI_FAR_RSP:
 		return walk->sp + far_offset(file, offset / 8);
 	case CFI_FAR_RBP:
-		return walk->bp + far_offset(file, offset / 8);
+		return use_bp(walk) + far_offset(file, offset / 8);
 	}
 	return 0;
 }
 
-static __always_inline bool restore(struct mt_walk *walk, __u64 *saved, __s8 where, __u64 cfa)
+static __always_inline bool restore(struct mt_walk *walk, __u64 *saved, __u64 *from, __s8 where,
+				    __u64 cfa)
 {
 	if (where == CFI_SAME || where == CFI_LOST)
 		return true;
-	return read_word(walk, where == CFI_THERE ? walk->bp : cfa + 8 * (__s64)where, saved);
+	*from = where == CFI_THERE ? use_bp(walk) : cfa + 8 * (__s64)where;
+	return read_word(walk, *from, saved);
 }
 
 static __always_inline long leave_frame(struct mt_walk *walk, const struct mt_file *file, __u64 row)
 {
-	__u64 cfa = frame_address(walk, file, row), ip, bp = walk->bp;
+	__u64 cfa = frame_address(walk, file, row), ip, bp = walk->bp, bp_from = walk->bp_from;
 
 	if (!cfa)
 		return stop(walk, MT_STACK_UNKNOWN);
 	if (cfa <= walk->sp && walk->count > 1)
 		return stop(walk, MT_STACK_BACKWARDS);
-	if (!read_word(walk, cfa - 8, &ip) || !restore(walk, &bp, (__s8)(row >> 48), cfa) ||
-	    !restore(walk, &walk->bx, (__s8)(row >> 56), cfa))
+	if (!read_noted(walk, cfa - 8, &ip) ||
+	    !restore(walk, &bp, &bp_from, (__s8)(row >> 48), cfa) ||
+	    !restore(walk, &walk->bx, &walk->bx_from, (__s8)(row >> 56), cfa))
 		return stop(walk, MT_STACK_UNREAD);
 	walk->bp = bp;
+	walk->bp_from = bp_from;
 	walk->sp = cfa;
 	walk->ip = ip;
 	walk->exact = 0;
@@ -308,12 +326,64 @@ static __always_inline struct mt_walk *my_walk(void)
 	return bpf_map_lookup_elem(&walks, &zero);
 }
 
+/* What a walk depends on, besides registers and memory.  Before it looks at any of them. */
+static __always_inline bool see_place(struct mt_walk *walk, __u32 slot)
+{
+	const struct mt_execs *all = bpf_map_lookup_elem(&execs, &slot);
+	const struct mt_space *space = space_at(slot);
+
+	if (!all || !space)
+		return false;
+	walk->slot = slot;
+	walk->owner = space->serial + 1;
+	walk->changes = *(const volatile __u32 *)&all->changes;
+	walk->tables = *(const volatile __u32 *)&hot.tables;
+	return true;
+}
+
+static __always_inline void walk_native(struct mt_walk *walk)
+{
+	struct step step = { walk };
+
+	walk->hash = walk->count = walk->start = walk->stop = walk->window_bytes = 0;
+	walk->python.interpreter = 0;
+	walk->exact = 1;
+	walk->end = MT_STACK_LONG;
+	bpf_loop(config.stacks == MT_STACKS_PYTHON ? MT_PYTHON_NATIVE_FRAMES : MT_FRAMES,
+		 take_step, &step, 0);
+}
+
+/* In one function with the loops: from where some hooks get here, not many calls are left. */
+static __always_inline __u32 find_stack(struct mt_walk *walk)
+{
+	struct mt_kept *known = kept_at(walk);
+	bool still = known && is_still(walk, known);
+	__u32 number;
+
+	if (!known)
+		return 0;
+	if (still) {
+		recall(walk, known);
+	} else {
+		begin_words(walk, known);
+		walk_native(walk);
+		keep_native(walk, known);
+	}
+	if (walk->python.interpreter)
+		walk_python(walk);
+	number = known_number(walk->hash + walk->end);
+	if (number)
+		return number;
+	if (still)
+		recall_frames(walk, known);
+	return number_of(walk);
+}
+
 /* The stack from given registers on, of the current task. */
 static __noinline __u32 walk_from(__u32 slot, struct pt_regs *regs)
 {
 	struct mt_walk *walk = my_walk();
-	struct step step = { walk };
-	__u32 number;
+	__u32 number = 0;
 
 	if (!walk || !regs)
 		return 0;
@@ -325,15 +395,8 @@ static __noinline __u32 walk_from(__u32 slot, struct pt_regs *regs)
 	walk->sp = regs->sp;
 	walk->bp = regs->bp;
 	walk->bx = regs->bx;
-	walk->slot = slot;
-	walk->hash = walk->count = walk->start = walk->stop = walk->window_bytes = 0;
-	walk->exact = 1;
-	walk->end = MT_STACK_LONG;
-	if (config.stacks == MT_STACKS_PYTHON)
-		walk_with_python(walk, &step);
-	else
-		bpf_loop(MT_FRAMES, take_step, &step, 0);
-	number = number_of(walk);
+	if (see_place(walk, slot))
+		number = find_stack(walk);
 	if (!number)
 		lost(MT_LOSS_STACKS);
 	walk->busy = 0;

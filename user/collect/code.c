@@ -67,6 +67,12 @@ static int make_table(const struct cfi_table *table, uint32_t leaves)
 	return fd;
 }
 
+/* Stacks that were walked before are walked anew. */
+static void code_changed(struct code_files *all)
+{
+	__sync_fetch_and_add(&all->kernel->skeleton->bss->hot.tables, 1);
+}
+
 static void give_rows(struct code_files *all, uint32_t number, const struct cfi_table *table,
 		      struct mt_file *file)
 {
@@ -105,6 +111,7 @@ static void give_file(struct code_files *all, uint32_t number, struct code *code
 	cfi_free(&table);
 	bpf_map_update_elem(bpf_map__fd(all->kernel->skeleton->maps.files), &number, &file,
 			    BPF_ANY);
+	code_changed(all);
 }
 
 /* ---- files ---- */
@@ -300,6 +307,7 @@ void code_read(struct code_files *all, uint32_t slot, uint32_t pid)
 		add_mapping(all, pid, line, execs);
 	}
 	bpf_map_update_elem(bpf_map__fd(skeleton->maps.execs), &slot, execs, BPF_ANY);
+	code_changed(all);
 }
 
 /* ---- the whole ---- */

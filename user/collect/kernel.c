@@ -80,6 +80,7 @@ static void set_sizes(struct kernel *kernel, const struct sizes *sizes)
 		{ skeleton->maps.sites, kernel->stacks ? MT_SITES : 1 },
 		{ skeleton->maps.shadow, kernel->stacks ? MT_SHADOWS : 1 },
 		{ skeleton->maps.groups, kernel->stacks ? MT_GROUPS : 1 },
+		{ skeleton->maps.kept, kernel->stacks ? MT_KEPT : 1 },
 		{ skeleton->maps.pythons, with_python ? MT_FILES : 1 },
 		{ skeleton->maps.codes, with_python ? MT_PYTHON_CODES : 1 },
 	};
