@@ -99,6 +99,20 @@ def test_code_is_named(name, finding, words):
         assert word in process["findings"][0]["why"]
 
 
+@pytest.mark.parametrize("words", [
+    ["/usr/bin/python3", "-c", "numbers = {number: str(number) for number in range(300_007)}"],
+    ["/usr/bin/python3", "-c", "import json, http.client, asyncio"],
+    ["sort", "/usr/share/common-licenses/GPL-3"],
+    ["sh", "-c", "gzip -c /usr/bin/python3 | gzip -dc | sha256sum"],
+    ["perl", "-e", "my @rows = map { $_ x 100 } 1 .. 100_003;"],
+], ids=lambda words: " ".join(words)[:40])
+def test_no_alarm_where_all_is_well(words):
+    document = support.report("--", *words)
+    assert document["processes"]
+    assert not [one["why"] for process in document["processes"] for one in process["findings"]
+                if one["alarm"]]
+
+
 def test_limit_of_a_cgroup_is_near():
     with cgroups.cgroup("verdict") as group:
         limits = {"memory.max", "memory.limit_in_bytes"}
