@@ -127,7 +127,8 @@ __noinline __u64 note_code(__u32 slot, __u64 address, __u32 vdso)
 	struct sight sight = {};
 	__u32 file;
 
-	if (!all || bpf_find_vma(bpf_get_current_task_btf(), address, see, &sight, 0))
+	if (!config.stacks || !all ||
+	    bpf_find_vma(bpf_get_current_task_btf(), address, see, &sight, 0))
 		return 0;
 	if (!sight.is_code || (!sight.has_file && !vdso))
 		return sight.end;

@@ -49,7 +49,7 @@ __noinline int tell_range(__u32 slot, __u32 what, __u64 start, __u64 end, __u64 
 	__u32 stack = 0;
 
 	/* Said here, too, for the verifier: without stacks nothing below is reached. */
-	if (!space || !config.stacks)
+	if (!config.stacks || !space)
 		return 0;
 	if (what <= MT_RANGE_GROWN)
 		stack = walk_from(slot, user_registers(current_task()));
@@ -151,7 +151,7 @@ __noinline int note_unmapped(__u32 slot)
 	struct mm_struct *mm = mm_of(task);
 	__u64 start = call.argument[0], end;
 
-	if (!mm)
+	if (!config.stacks || !mm)
 		return 0;
 	end = start + whole_pages(call.argument[1]);
 	if (call.number == NR_MREMAP) {

@@ -63,7 +63,7 @@ __noinline int take_from(__u32 serial, __u32 stack, __u64 pages, __u32 operation
 {
 	struct mt_site *site;
 
-	if (!stack || stack == MT_TOUCHED || !pages)
+	if (!config.stacks || !stack || stack == MT_TOUCHED || !pages)
 		return 0;
 	site = site_of(serial, stack);
 	settle(operation);
@@ -86,7 +86,7 @@ __noinline int clear_run(__u32 serial, __u64 chunk, __u64 span, __u64 what)
 	__u32 before = 0, touched = 0;
 	__u64 run = 0;
 
-	if (!found)
+	if (!config.stacks || !found)
 		return 0;
 	for (__u32 i = 0; i < MT_SHADOW_PAGES; i++) {
 		__u32 at = (first + i) & (MT_SHADOW_PAGES - 1), old;
@@ -118,7 +118,7 @@ __noinline int fill_run(__u32 serial, __u64 chunk, __u64 span, __u32 stack)
 	__u32 first = span & 63, count = (span >> 32) & 127, fresh = 0;
 	struct mt_shadow *found = shadow_at(serial, chunk, true);
 
-	if (!found)
+	if (!config.stacks || !found)
 		return 0;
 	for (__u32 i = 0; i < MT_SHADOW_PAGES; i++) {
 		__u32 at = (first + i) & (MT_SHADOW_PAGES - 1);
@@ -206,7 +206,7 @@ __noinline int note_pages(__u32 slot, __u64 address, __u32 pages, __u32 stack)
 	struct sweep sweep;
 	struct mt_site *site;
 
-	if (!space || !stack || !pages)
+	if (!config.stacks || !space || !stack || !pages)
 		return 0;
 	sweep.page = (address >> 12) & ~(__u64)(pages - 1);
 	sweep.end = sweep.page + pages;
@@ -255,7 +255,7 @@ __noinline int note_brought(__u32 slot, __u64 start, __u64 bytes, __u64 pages)
 	struct mt_site *site;
 	__u32 stack;
 
-	if (!space || !config.stacks)
+	if (!config.stacks || !space)
 		return 0;
 	sweep.page = start >> 12;
 	sweep.end = sweep.page + (bytes >> 12);
@@ -307,7 +307,7 @@ __noinline __u64 forget_pages(__u32 slot, __u64 start, __u64 bytes, __u32 operat
 	struct mt_space *space = space_at(slot);
 	struct sweep sweep;
 
-	if (!space || !bytes)
+	if (!config.stacks || !space || !bytes)
 		return 0;
 	sweep.page = start >> 12;
 	sweep.end = (start + bytes + 4095) >> 12;
@@ -360,7 +360,7 @@ __noinline int move_pages(__u32 slot, __u64 from, __u64 to, __u64 bytes)
 	struct mt_space *space = space_at(slot);
 	struct move move;
 
-	if (!space || !bytes)
+	if (!config.stacks || !space || !bytes)
 		return 0;
 	move.from = from >> 12;
 	move.to = to >> 12;
@@ -377,7 +377,7 @@ __noinline int give_back(__u32 slot, __u32 operation, __u64 pages)
 	__u32 call = operation - MT_OP_CALL_FIRST;
 	struct mt_site *site;
 
-	if (!space)
+	if (!config.stacks || !space)
 		return 0;
 	site = site_of(space->serial, walk_from(slot, user_registers(current_task())));
 	settle(call);

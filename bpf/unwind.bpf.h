@@ -66,7 +66,7 @@ __noinline __u64 find_row(__u32 number, __u32 pc)
 	const struct mt_leaf *leaf;
 	__u32 at = 0;
 
-	if (!table)
+	if (!config.stacks || !table)
 		return 0;
 	leaf = bpf_map_lookup_elem(table, &at);
 	if (!leaf)
