@@ -52,7 +52,7 @@ static int compare(const void *left, const void *right)
 /* A series is what stands before the last blank of a line that is no comment. */
 static void assert_no_series_twice(void)
 {
-	char *series[SAMPLES_MOST], *rest = NULL, *copy = strdup(text);
+	char *series[SAMPLES_MOST] = { NULL }, *rest = NULL, *copy = strdup(text);
 	size_t count = 0;
 
 	for (char *line = strtok_r(copy, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {

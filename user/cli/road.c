@@ -26,7 +26,7 @@ struct error *road_walk(const Mt__Capture *capture, const struct options *option
 	model_build(&model, capture);
 	error = options->format->write(&model, &output->report, output->file);
 	model_free(&model);
-	return error;
+	return error; /* cppcheck-suppress returnDanglingLifetime ; it has its own words */
 }
 
 int road_status(const Mt__Capture *capture, const struct options *options)

@@ -45,6 +45,7 @@ static uint64_t anon_bytes(pid_t pid, uint32_t page_bytes)
 	file = fopen(path, "re");
 	if (!file || fscanf(file, "%*s %" SCNu64 " %" SCNu64, &resident, &shared) != 2)
 		return 0;
+	/* cppcheck-suppress resourceLeak ; cleanup_fclose */
 	return resident > shared ? (resident - shared) * page_bytes : 0;
 }
 

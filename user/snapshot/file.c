@@ -63,12 +63,14 @@ static struct error *write_capture(const struct file *file, const Mt__Capture *c
 
 struct error *capture_save(const Mt__Capture *capture, struct file *file)
 {
-	int number = file_begin(file);
+	int number = file_begin(file), closed;
 	struct error *error = number ? NULL : write_capture(file, capture);
 
 	if (error || number)
 		file_discard(file);
-	number = file_close(file) ?: number;
+	closed = file_close(file);
+	if (closed)
+		number = closed;
 	if (number && !error)
 		error = error_new(number, "cannot write %s", file->path);
 	return error;
