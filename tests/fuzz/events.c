@@ -69,10 +69,10 @@ static void take_event(struct input *input, struct process_table *table, size_t 
 		take(input, exec->arguments, take_number(input, MT_ARGUMENTS + 1));
 	}
 	/* Of its own size, so that it is seen where more is read. */
-	event = memory_copy(exec, bytes ? bytes : sizeof(*event));
-	event = realloc(event, bytes ? bytes : sizeof(*event));
-	if (event)
-		roster_event(table, event, bytes ? bytes : sizeof(*event));
+	bytes = bytes ? bytes : sizeof(*event);
+	event = memory_new(bytes, 1);
+	memcpy(event, exec, bytes);
+	roster_event(table, event, bytes);
 	free(event);
 	free(exec);
 }
