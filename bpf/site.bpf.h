@@ -74,39 +74,78 @@ __noinline int take_from(__u32 serial, __u32 stack, __u64 pages, __u32 operation
 	return 0;
 }
 
+/* Pages within a chunk, in turn: the verifier of 6.1 would follow each way through a loop. */
+struct run {
+	struct mt_shadow *chunk;
+	__u64 pages; /* with the stack `before`, up to here */
+	__u32 first, count, serial, operation;
+	__u32 stack; /* what they get */
+	__u32 before;
+	__u32 found; /* cleared: that had been touched; filled: that are new */
+};
+
+/* Not so often as there are pages: the verifier takes that number for exact, and finds no end. */
+#define FOR_EACH_PAGE(run, do_page) bpf_loop(MT_SHADOW_PAGES, do_page, run, 0)
+
+static __always_inline void take_run(const struct run *run)
+{
+	take_from(run->serial, run->before, run->pages, run->operation);
+}
+
+static long clear_page(__u32 number, struct run *run)
+{
+	__u32 *stack = &run->chunk->stack[(run->first + number) & (MT_SHADOW_PAGES - 1)];
+	__u32 before = *stack;
+
+	if (number >= run->count)
+		return 1;
+	if (before != run->before) {
+		take_run(run);
+		run->before = before;
+		run->pages = 0;
+	}
+	run->pages++;
+	if (before) {
+		run->found++;
+		*stack = run->stack;
+	}
+	return 0;
+}
+
 /*
  * A run of pages within a chunk is gone by an operation: `what` has that, and below it 0 or
  * MT_TOUCHED, which those that had been touched get.  Returns how many had.
  */
 __noinline int clear_run(__u32 serial, __u64 chunk, __u64 span, __u64 what)
 {
-	__u32 first = span & 63, count = (span >> 32) & 127, left = what, operation = what >> 32;
-	struct mt_shadow *found = shadow_at(serial, chunk, false);
+	struct run run = { .first = span & 63, .serial = serial, .stack = what };
 	struct mt_shadow_key key = { serial, 0, chunk };
-	__u32 before = 0, touched = 0;
-	__u64 run = 0;
 
-	if (!config.stacks || !found)
+	if (!config.stacks)
 		return 0;
-	for (__u32 i = 0; i < MT_SHADOW_PAGES; i++) {
-		__u32 at = (first + i) & (MT_SHADOW_PAGES - 1), old;
-
-		if (i >= count)
-			break;
-		old = found->stack[at];
-		if (old != before) {
-			take_from(serial, before, run, operation);
-			before = old;
-			run = 0;
-		}
-		run++;
-		touched += old != 0;
-		found->stack[at] = old ? left : 0;
-	}
-	take_from(serial, before, run, operation);
-	if (!left && count == MT_SHADOW_PAGES)
+	run.operation = what >> 32;
+	run.count = span >> 32;
+	run.chunk = shadow_at(serial, chunk, false);
+	if (!run.chunk)
+		return 0;
+	FOR_EACH_PAGE(&run, clear_page);
+	take_run(&run);
+	if (!run.stack && run.count == MT_SHADOW_PAGES)
 		bpf_map_delete_elem(&shadow, &key);
-	return touched;
+	return run.found;
+}
+
+static long fill_page(__u32 number, struct run *run)
+{
+	__u32 *stack = &run->chunk->stack[(run->first + number) & (MT_SHADOW_PAGES - 1)];
+
+	if (number >= run->count)
+		return 1;
+	if (!*stack || *stack == MT_TOUCHED) {
+		*stack = run->stack;
+		run->found++;
+	}
+	return 0;
 }
 
 /*
@@ -115,22 +154,18 @@ __noinline int clear_run(__u32 serial, __u64 chunk, __u64 span, __u64 what)
  */
 __noinline int fill_run(__u32 serial, __u64 chunk, __u64 span, __u32 stack)
 {
-	__u32 first = span & 63, count = (span >> 32) & 127, fresh = 0;
-	struct mt_shadow *found = shadow_at(serial, chunk, true);
+	struct run run = { .first = span & 63, .count = span >> 32, .stack = stack };
 
-	if (!config.stacks || !found)
+	if (!config.stacks)
 		return 0;
-	for (__u32 i = 0; i < MT_SHADOW_PAGES; i++) {
-		__u32 at = (first + i) & (MT_SHADOW_PAGES - 1);
-
-		if (i >= count)
-			break;
-		if (found->stack[at] && found->stack[at] != MT_TOUCHED)
-			continue;
-		found->stack[at] = stack;
-		fresh++;
-	}
-	return fresh;
+	run.chunk = shadow_at(serial, chunk, true);
+	if (!run.chunk)
+		return 0;
+	if (run.count == 1)
+		fill_page(0, &run);
+	else
+		FOR_EACH_PAGE(&run, fill_page);
+	return run.found;
 }
 
 struct sweep {
@@ -226,21 +261,32 @@ __noinline int note_pages(__u32 slot, __u64 address, __u32 pages, __u32 stack)
 	return 0;
 }
 
+static long count_page(__u32 number, struct run *run)
+{
+	__u32 stack = run->chunk->stack[(run->first + number) & (MT_SHADOW_PAGES - 1)];
+
+	if (number >= run->count)
+		return 1;
+	if (stack && stack != MT_TOUCHED)
+		run->found++;
+	return 0;
+}
+
 static long count_chunk(__u32 number, struct sweep *sweep)
 {
-	struct mt_shadow *found;
+	struct run run = { .first = sweep->page & 63 };
+	__u64 count = 64 - run.first;
 
 	if (sweep->page >= sweep->end)
 		return 1;
-	found = shadow_at(sweep->serial, sweep->page >> 6, false);
-	for (__u32 i = 0; i < MT_SHADOW_PAGES; i++) {
-		__u64 page = (sweep->page & ~63ULL) + i;
-
-		if (found && page >= sweep->page && page < sweep->end && found->stack[i] &&
-		    found->stack[i] != MT_TOUCHED)
-			sweep->touched++;
-	}
-	sweep->page = (sweep->page | 63) + 1;
+	if (count > sweep->end - sweep->page)
+		count = sweep->end - sweep->page;
+	run.count = count;
+	run.chunk = shadow_at(sweep->serial, sweep->page >> 6, false);
+	if (run.chunk)
+		FOR_EACH_PAGE(&run, count_page);
+	sweep->touched += run.found;
+	sweep->page += count;
 	return 0;
 }
 
@@ -288,7 +334,7 @@ __noinline int note_copy(__u32 slot)
 	struct mt_space *space = space_at(slot);
 	struct mt_mark *mark = mark_of(task);
 
-	if (!space || space->birth != MT_BORN_FORK || mark->task != (__u64)task ||
+	if (!config.stacks || !space || space->birth != MT_BORN_FORK || mark->task != (__u64)task ||
 	    mark->mode != MT_FAULT_IN_USER || mark->cow != MT_COW_MAYBE || is_running(mark, task))
 		return 0;
 	mark->cow = MT_COW_FILE;

@@ -379,13 +379,29 @@ static __always_inline __u32 find_stack(struct mt_walk *walk)
 	return number_of(walk);
 }
 
-/* The stack from given registers on, of the current task. */
-static __noinline __u32 walk_from(__u32 slot, struct pt_regs *regs)
+/* Of the registers in this CPU's walk.  Global, so that a program that walks in several places is
+ * verified with one of them. */
+__noinline __u32 walk_here(__u32 slot)
 {
 	struct mt_walk *walk = my_walk();
 	__u32 number = 0;
 
-	if (!walk || !regs)
+	if (!config.stacks || !walk)
+		return 0;
+	if (see_place(walk, slot))
+		number = find_stack(walk);
+	if (!number)
+		lost(MT_LOSS_STACKS);
+	walk->busy = 0;
+	return number;
+}
+
+/* The stack from given registers on, of the current task. */
+static __always_inline __u32 walk_from(__u32 slot, const struct pt_regs *regs)
+{
+	struct mt_walk *walk = my_walk();
+
+	if (!config.stacks || !walk || !regs)
 		return 0;
 	if (__sync_lock_test_and_set(&walk->busy, 1)) {
 		lost(MT_LOSS_STACKS);
@@ -395,12 +411,7 @@ static __noinline __u32 walk_from(__u32 slot, struct pt_regs *regs)
 	walk->sp = regs->sp;
 	walk->bp = regs->bp;
 	walk->bx = regs->bx;
-	if (see_place(walk, slot))
-		number = find_stack(walk);
-	if (!number)
-		lost(MT_LOSS_STACKS);
-	walk->busy = 0;
-	return number;
+	return walk_here(slot);
 }
 
 #endif

@@ -128,6 +128,16 @@ def test_books_balance(outcome, mode):
             support.assert_balanced(process)
 
 
+@every_kernel
+def test_stacks_or_a_word_why_not(outcome):
+    assert outcome.text("stacks-exit") == "0\n"
+    document = support.validate(json.loads(outcome.text("stacks.json")))
+    process, = document["processes"]
+    support.assert_balanced(process)
+    said = any("stacks" in note.lower() for note in document["capture"].get("notes", []))
+    assert said != any(site["stack"] for site in process["sites"])
+
+
 # ---- the cases ----
 
 def folder_of(outcome, variant, name):

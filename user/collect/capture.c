@@ -211,6 +211,16 @@ static void note_unseen(struct collector *collector, Mt__Capture *capture)
 	add_note(capture, note);
 }
 
+static const char *why_no_stacks(const struct kernel *kernel)
+{
+	if (!KERNEL_WALKS)
+		return "Stacks are walked on x86-64 only so far: there are none.";
+	if (kernel->old)
+		return "This kernel cannot be asked for stacks: that takes one of 5.19 or newer.";
+	return "This kernel's verifier does not take the programs that walk stacks: there are "
+	       "none.";
+}
+
 static void fill_notes(struct collector *collector, Mt__Capture *capture)
 {
 	char note[256];
@@ -223,8 +233,7 @@ static void fill_notes(struct collector *collector, Mt__Capture *capture)
 		add_note(capture, "This kernel does not say what a page fault is for: which ones "
 				  "copied a page is inferred.");
 	if (collector->options.stacks && !collector->kernel.stacks)
-		add_note(capture, "This kernel cannot be asked for stacks: that takes one of 5.19 "
-				  "or newer.");
+		add_note(capture, why_no_stacks(&collector->kernel));
 	if (!collector->kernel.has_lock_event)
 		add_note(capture, "This kernel has no event of mmap_lock: the sizes of address "
 				  "spaces were read when a call ended, and of threads that map "

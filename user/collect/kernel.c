@@ -99,7 +99,7 @@ static struct error *choose_sizes(struct kernel *kernel, const struct kernel_opt
 	kernel->book_count = sizes.books;
 	kernel->blocks = sizes.blocks;
 	kernel->calls = options->calls;
-	kernel->stacks = kernel->old ? MT_STACKS_NONE : options->stacks;
+	kernel->stacks = kernel->old || !KERNEL_WALKS ? MT_STACKS_NONE : options->stacks;
 	kernel->page_bytes = sysconf(_SC_PAGESIZE);
 	if (kernel->stacks && sizes.ring_bytes == MT_RING)
 		sizes.ring_bytes = MT_RING_STACKS;
@@ -212,19 +212,40 @@ static struct error *open_programs(struct kernel *kernel)
 	return kernel->skeleton ? NULL : error_new(errno, "cannot open the kernel side");
 }
 
+static struct error *prepare(struct kernel *kernel, const struct kernel_options *options)
+{
+	TRY(open_programs(kernel));
+	TRY(choose_sizes(kernel, options));
+	kernel->faults_by_perf = !probe_fault_events();
+	configure(kernel, options);
+	choose_programs(kernel, options);
+	return NULL;
+}
+
+/* Walking stacks may be more than a verifier can follow: then the books are kept without them. */
+static struct error *load(struct kernel *kernel, const struct kernel_options *options)
+{
+	struct kernel_options fewer = *options;
+
+	fewer.stacks = MT_STACKS_NONE;
+	TRY(prepare(kernel, options));
+	if (!memtrace_bpf__load(kernel->skeleton))
+		return NULL;
+	if (!kernel->stacks)
+		return probe_why_not_loaded(errno);
+	memtrace_bpf__destroy(kernel->skeleton);
+	kernel->skeleton = NULL;
+	TRY(prepare(kernel, &fewer));
+	return memtrace_bpf__load(kernel->skeleton) ? probe_why_not_loaded(errno) : NULL;
+}
+
 struct error *kernel_load(struct kernel *kernel, const struct kernel_options *options,
 			  kernel_event event, void *context)
 {
 	say_libbpf = options->say;
 	libbpf_set_print(print_libbpf);
 	TRY(count_cpus(kernel));
-	TRY(open_programs(kernel));
-	TRY(choose_sizes(kernel, options));
-	kernel->faults_by_perf = !probe_fault_events();
-	configure(kernel, options);
-	choose_programs(kernel, options);
-	if (memtrace_bpf__load(kernel->skeleton))
-		return probe_why_not_loaded(errno);
+	TRY(load(kernel, options));
 	if (kernel->old)
 		TRY(old_fill_pools(kernel));
 	TRY(map_arrays(kernel));

@@ -14,6 +14,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Whether this build's kernel side can walk stacks (bpf/site.bpf.h). */
+#ifdef __x86_64__
+#define KERNEL_WALKS true
+#else
+#define KERNEL_WALKS false
+#endif
+
 struct kernel_options {
 	size_t targets; /* processes to be followed that are there already, where they are known */
 	bool follow_all;
