@@ -410,8 +410,10 @@ struct mt_config {
 	__u32 cgroup_v1; /* the cgroup that counts is of a v1 hierarchy, the memory controller's */
 	__u32 page_bytes;
 	__u32 preemptible_locks; /* PREEMPT_RT */
+	__u32 preemptible_events; /* see bpf/compat.bpf.h */
+	__u32 unused;
 	__u64 cgroup_id; /* tasks that enter it are followed, 0: none */
 };
-_Static_assert(sizeof(struct mt_config) == 64, "mt_config");
+_Static_assert(sizeof(struct mt_config) == 72, "mt_config");
 
 #endif

@@ -272,16 +272,13 @@ static __always_inline struct mt_task *make_task(struct task_struct *task)
  * that: user/collect/cost.c), and what is kept for the CPU would be torn.  Faults are not
  * concerned: interrupts are off there; nor is rss_stat, where a page table is locked.
  */
-typedef struct {
-} class_srcu_fast_notrace_t___new;
-
 extern void bpf_preempt_disable(void) __ksym __weak;
 extern void bpf_preempt_enable(void) __ksym __weak;
 
 #ifdef MEMTRACE_OLD
 #define HAS_PREEMPTIBLE_EVENTS 0
 #else
-#define HAS_PREEMPTIBLE_EVENTS bpf_core_type_exists(class_srcu_fast_notrace_t___new)
+#define HAS_PREEMPTIBLE_EVENTS config.preemptible_events
 #endif
 
 /* Around all that such a program does. */

@@ -123,6 +123,7 @@ static void configure(struct kernel *kernel, const struct kernel_options *option
 		.stacks = kernel->stacks,
 		.page_bytes = kernel->page_bytes,
 		.preemptible_locks = probe_preempt_rt(),
+		.preemptible_events = !kernel->old && probe_preemptible_events(),
 		.cgroup_v1 = self_memory_cgroup_v1(),
 		.own_pid = getpid(),
 		.timer_pid = options->timer_pid,

@@ -2,6 +2,8 @@
 /* What do this kernel and these privileges allow?  See probe.h. */
 #include "user/collect/probe.h"
 
+#include "user/base/cleanup.h"
+#include "user/base/memory.h"
 #include "user/collect/fault.h"
 
 #include <bpf/bpf.h>
@@ -9,6 +11,8 @@
 #include <bpf/libbpf.h>
 #include <cap-ng.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/btf.h>
 #include <linux/seccomp.h>
 #include <stdio.h>
 #include <string.h>
@@ -205,10 +209,7 @@ static void probe_kernel(const struct btf *btf)
 	probes[PROBE_ITERATOR].there = has_function(btf, "bpf_iter_task");
 	probes[PROBE_EXIT_WITNESS].there = has_early_exit(btf);
 	probes[PROBE_CGROUP].there = has_event(btf, "cgroup_attach_task");
-	/* As in bpf/compat.bpf.h. */
-	probes[PROBE_UNINTERRUPTED].there =
-		btf && btf__find_by_name_kind(btf, "class_srcu_fast_notrace_t",
-					      BTF_KIND_TYPEDEF) <= 0;
+	probes[PROBE_UNINTERRUPTED].there = !probe_preemptible_events();
 	for (size_t i = PROBE_IN_BTF_FIRST; i <= PROBE_IN_BTF_LAST; i++)
 		probes[i].unknown = !btf;
 }
@@ -320,6 +321,33 @@ bool probe_event(const char *event)
 bool probe_preempt_rt(void)
 {
 	return access("/sys/kernel/realtime", F_OK) == 0;
+}
+
+/*
+ * By its name alone: to look a type up that is not there libbpf goes through the BTF of all
+ * modules, which takes CAP_SYS_ADMIN, and to parse the kernel's takes milliseconds.
+ */
+bool probe_preemptible_events(void)
+{
+	static const char name[] = "\0class_srcu_fast_notrace_t";
+	cleanup_close int fd = open(BTF_PATH, O_RDONLY | O_CLOEXEC);
+	cleanup_free char *strings = NULL;
+	struct btf_header header;
+	off_t start;
+
+	if (fd < 0 || read(fd, &header, sizeof(header)) != sizeof(header) ||
+	    header.magic != BTF_MAGIC)
+		return false;
+	start = (off_t)header.hdr_len + header.str_off;
+	strings = memory_new(header.str_len, 1);
+	for (size_t at = 0; at < header.str_len;) {
+		ssize_t bytes = pread(fd, strings + at, header.str_len - at, start + (off_t)at);
+
+		if (bytes <= 0)
+			return false;
+		at += (size_t)bytes;
+	}
+	return memmem(strings, header.str_len, name, sizeof(name)) != NULL;
 }
 
 bool probe_fault_events(void)

@@ -27,6 +27,7 @@ struct error *probe_missing(void);
 struct error *probe_why_not_loaded(int number);
 
 bool probe_preempt_rt(void);
+bool probe_preemptible_events(void);
 
 /* Does the kernel have events for page faults, which say what they are for? */
 bool probe_fault_events(void);
