@@ -14,7 +14,7 @@ static void wait_for_anon(int64_t bytes)
 	const struct timespec pause = { 0, 10000000 };
 
 	for (int i = 0; i < PATIENCE_SECONDS * 100; i++) {
-		if (status_of_self("RssAnon") == bytes)
+		if (anon_of_self() == bytes)
 			return;
 		nanosleep(&pause, NULL);
 	}
@@ -25,7 +25,7 @@ static void wait_for_anon(int64_t bytes)
 static bool is_warm_up(bool counted)
 {
 	touch_frame();
-	status_of_self("RssAnon");
+	anon_of_self();
 	return !counted;
 }
 
@@ -41,7 +41,7 @@ static void khugepaged(bool counted)
 	must(madvise(at, 5 * HUGE_PAGE, MADV_NOHUGEPAGE) == 0, "madvise");
 	for (size_t i = 0; i < 5 * HUGE_PAGE; i += 2 * PAGE)
 		touch(at + i, 1);
-	anon = status_of_self("RssAnon");
+	anon = anon_of_self();
 	must(madvise(at, 5 * HUGE_PAGE, MADV_HUGEPAGE) == 0, "madvise");
 	wait_for_anon(anon + 5 * 256 * (int64_t)PAGE);
 	expect_calls("mmap", 1, 6 * HUGE_PAGE);
@@ -68,7 +68,7 @@ static void ksm(bool counted)
 	at = map_anonymous(211 * PAGE);
 	for (size_t i = 0; i < 197 * PAGE; i += PAGE)
 		((volatile char *)at)[i] = 0;
-	anon = status_of_self("RssAnon");
+	anon = anon_of_self();
 	must(madvise(at, 211 * PAGE, MADV_MERGEABLE) == 0, "madvise");
 	wait_for_anon(anon - 197 * (int64_t)PAGE);
 	must(madvise(at, 101 * PAGE, MADV_UNMERGEABLE) == 0, "madvise");

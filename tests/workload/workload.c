@@ -251,19 +251,29 @@ void look(const void *at, size_t bytes)
 		(void)((const volatile char *)at)[i];
 }
 
-int64_t status_of_self(const char *name)
+static int64_t figure_in(const char *path, const char *name)
 {
-	static char status[8 * KIB];
-	int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
-	ssize_t got = read(fd, status, sizeof(status) - 1);
+	static char figures[8 * KIB];
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t got = read(fd, figures, sizeof(figures) - 1);
 	const char *line;
 
-	must(fd >= 0 && got > 0, "/proc/self/status");
+	must(fd >= 0 && got > 0, path);
 	close(fd);
-	status[got] = 0;
-	line = strstr(status, name);
+	figures[got] = 0;
+	line = strstr(figures, name);
 	must(line, name);
 	return strtoll(line + strlen(name) + 1, NULL, 10) * (int64_t)KIB;
+}
+
+int64_t status_of_self(const char *name)
+{
+	return figure_in("/proc/self/status", name);
+}
+
+int64_t anon_of_self(void)
+{
+	return figure_in("/proc/self/smaps_rollup", "Anonymous:");
 }
 
 static void write_back(volatile char *byte)

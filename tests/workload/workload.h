@@ -110,6 +110,9 @@ void look(const void *at, size_t bytes);
 /* A figure of /proc/self/status ("RssAnon"), in bytes. */
 int64_t status_of_self(const char *name);
 
+/* Bytes of anonymous pages, counted page by page: other figures of old kernels come late. */
+int64_t anon_of_self(void);
+
 /* Writes to all that the frame of the workloads writes to later: after a fork each page is copied
  * then, and some may be in swap.  So that faults can be counted before. */
 void touch_frame(void);

@@ -3,7 +3,6 @@
 #include "user/collect/probe.h"
 
 #include "user/base/cleanup.h"
-#include "user/base/memory.h"
 #include "user/collect/fault.h"
 
 #include <bpf/bpf.h>
@@ -331,23 +330,25 @@ bool probe_preemptible_events(void)
 {
 	static const char name[] = "\0class_srcu_fast_notrace_t";
 	cleanup_close int fd = open(BTF_PATH, O_RDONLY | O_CLOEXEC);
-	cleanup_free char *strings = NULL;
 	struct btf_header header;
-	off_t start;
+	char piece[65536];
+	ssize_t bytes;
+	off_t at;
 
 	if (fd < 0 || read(fd, &header, sizeof(header)) != sizeof(header) ||
 	    header.magic != BTF_MAGIC)
 		return false;
-	start = (off_t)header.hdr_len + header.str_off;
-	strings = memory_new(header.str_len, 1);
-	for (size_t at = 0; at < header.str_len;) {
-		ssize_t bytes = pread(fd, strings + at, header.str_len - at, start + (off_t)at);
-
-		if (bytes <= 0)
+	/* Each piece begins with what may be the beginning of the name. */
+	at = (off_t)header.hdr_len + header.str_off;
+	for (;; at += bytes - (ssize_t)sizeof(name)) {
+		bytes = pread(fd, piece, sizeof(piece), at);
+		if (bytes < (ssize_t)sizeof(name))
 			return false;
-		at += (size_t)bytes;
+		if (memmem(piece, (size_t)bytes, name, sizeof(name)))
+			return true;
+		if (bytes == (ssize_t)sizeof(name))
+			return false;
 	}
-	return memmem(strings, header.str_len, name, sizeof(name)) != NULL;
 }
 
 bool probe_fault_events(void)
