@@ -121,5 +121,7 @@ def test_stacks_reach_the_root(run):
         return
     rooted = [stop for stop, is_rooted in seen if is_rooted]
     whole = [stop for stop in rooted if stop in stacks and not stacks[stop][1]]
-    assert len(rooted) >= 0.95 * len(seen)  # not in the midst of landing after a throw
+    # But in the midst of landing after a throw: of stops at random about 3 in 100, so that of few
+    # there may be several.
+    assert len(rooted) >= (0.95 if STOPS else 0.85) * len(seen)
     assert len(rooted) - len(whole) <= max(2, len(rooted) // 200)
