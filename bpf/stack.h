@@ -157,7 +157,7 @@ _Static_assert(sizeof(struct mt_event_range) == sizeof(struct mt_event), "mt_eve
 
 /* A stack that was not seen before: file << 48 | address in the file, the innermost first. */
 struct mt_event_stack {
-	struct mt_event event; /* value: its number */
+	struct mt_event event; /* value: its number; the process that it was seen in */
 	__u32 count;
 	__u32 end;
 	__u64 frame[MT_FRAMES];

@@ -295,17 +295,20 @@ static __always_inline __u32 known_number(__u64 hash)
 /* A number for the stack that was walked, the same for the same frames.  0: no room. */
 static __always_inline __u32 number_of(const struct mt_walk *walk)
 {
+	const struct mt_space *space = space_at(walk->slot);
 	__u64 hash = walk->hash + walk->end;
 	__u32 number = known_number(hash);
 	struct mt_event_stack *event;
 
-	if (number || next_stack >= MT_STACKS)
+	if (number || next_stack >= MT_STACKS || !space)
 		return number;
 	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
 	if (!event)
 		return 0;
 	number = __sync_fetch_and_add(&next_stack, 1);
 	event->event.kind = MT_EVENT_STACK;
+	event->event.pid = space->pid;
+	event->event.start_boot_ns = space->start_boot_ns;
 	event->event.value = number;
 	event->count = walk->count < MT_FRAMES ? walk->count : MT_FRAMES;
 	event->end = walk->end;

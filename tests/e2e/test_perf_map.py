@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Is code that a runtime makes named by its perf map, if that map is its own?"""
 import contextlib
+import json
 import os
 import pathlib
 import subprocess
@@ -80,6 +81,29 @@ def test_map_that_is_no_file(program, tmp_path, kind):
             os.mkfifo(path)
         assert not innermost(process)["function"]
 
+
+def test_command_that_has_ended(tmp_path):
+    """Its map is read, though there is no way to it any more; and what it has become by then."""
+    (tmp_path / "map.js").write_text(NODE_ENDING)
+    report = tmp_path / "report.json"
+    done = subprocess.run([support.MEMTRACE, "--stacks", "native", "-f", "json", "-o", report, "--",
+                           "node", "--perf-basic-prof", tmp_path / "map.js"], cwd=tmp_path,
+                          stdout=subprocess.PIPE, text=True, check=True, timeout=support.SECONDS)
+    pathlib.Path(f"/tmp/perf-{int(done.stdout)}.map").unlink(missing_ok=True)
+    process, = json.loads(report.read_text())["processes"]
+    filled = sum(site["touched_bytes"] for site in process["sites"]
+                 if site["stack"][0]["function"].split(" ")[0].endswith("fill"))
+    assert process["exit"] == {"code": 0, "signal": 0} and filled > 32 << 20
+
+
+NODE_ENDING = """
+function fill(shelf, at) { for (let i = at; i < shelf.length; i += 4096) shelf[i] = 1; }
+const small = new Uint8Array(1 << 20);
+for (let i = 0; i < 3000; i++) fill(small, i % 7);
+fill(new Uint8Array(64 << 20), 0);
+require("fs").unlinkSync(`/tmp/perf-${process.pid}.map`);
+console.log(process.pid);
+"""
 
 NODE = """
 function fill(shelf, at) { for (let i = at; i < shelf.length; i += 4096) shelf[i] = 1; }

@@ -146,7 +146,8 @@ static void fill_processes(struct collector *collector, Mt__Capture *capture,
 		if (collector->stacks) {
 			stacks_record_sites(collector->stacks, serial_of(process),
 					    capture->processes[capture->n_processes]);
-			runtime_name(capture, capture->processes[capture->n_processes]);
+			runtimes_name(&collector->runtimes, process->start_boot_ns, capture,
+				      capture->processes[capture->n_processes]);
 		}
 		if (smaps) {
 			const struct smaps *own = &smaps[capture->n_processes];

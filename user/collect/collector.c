@@ -76,6 +76,7 @@ static void take_event(void *context, const struct mt_event *event, size_t bytes
 		roster_event(&collector->processes, event, bytes);
 	else if (collector->stacks)
 		stacks_add(collector->stacks, event, bytes);
+	runtimes_add(&collector->runtimes, event, bytes);
 }
 
 struct error *collector_attach(struct collector *collector)
@@ -262,6 +263,7 @@ void collector_free(struct collector *collector)
 	record_free_names(&collector->names);
 	interval_free(&collector->intervals);
 	targets_free(&collector->targets);
+	runtimes_free(&collector->runtimes);
 	free(collector->cgroup_directory);
 	free(collector->living);
 	free(collector);

@@ -2,6 +2,7 @@
 /* Which functions made by a runtime are in the stacks of a process?  See runtime.h. */
 #include "user/collect/runtime.h"
 
+#include "bpf/stack.h"
 #include "user/base/cleanup.h"
 #include "user/base/memory.h"
 #include "user/symbol/perf_map.h"
@@ -9,8 +10,12 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
+
+#define MOST_MAPS 256 /* held open for processes that may be gone at the end */
 
 /* ---- the file ---- */
 
@@ -44,19 +49,81 @@ static bool is_its_own(int found, uint32_t pid)
 	       (file.st_uid == process.st_uid || !file.st_uid);
 }
 
-static struct perf_map *read_map(uint32_t pid)
+/* Nothing of it is read by then: the descriptor, or -1. */
+static int open_map(uint32_t pid)
 {
-	cleanup_fclose FILE *file = NULL;
 	cleanup_close int found = -1;
 	char path[96];
 
 	snprintf(path, sizeof(path), "/proc/%u/root/tmp/perf-%u.map", pid, own_pid(pid));
 	found = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (found < 0 || !is_its_own(found, pid))
-		return NULL;
+		return -1;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", found);
-	file = fopen(path, "re");
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+/* Of the process as it is now, or what was opened while it lived. */
+static struct perf_map *read_map(uint32_t pid, int held)
+{
+	cleanup_close int opened = open_map(pid);
+	cleanup_fclose FILE *file = NULL;
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", opened >= 0 ? opened : held);
+	if (opened >= 0 || held >= 0)
+		file = fopen(path, "re");
 	return file ? perf_map_read(file) : NULL;
+}
+
+/* ---- while it lives ---- */
+
+struct runtime {
+	uint32_t pid;
+	uint64_t start_boot_ns;
+	int map;
+};
+
+static struct runtime *find(const struct runtimes *runtimes, uint32_t pid, uint64_t start_boot_ns)
+{
+	for (size_t i = 0; i < runtimes->count; i++)
+		if (runtimes->all[i].pid == pid &&
+		    runtimes->all[i].start_boot_ns == start_boot_ns)
+			return &runtimes->all[i];
+	return NULL;
+}
+
+static bool has_code_of_no_file(const struct mt_event_stack *stack)
+{
+	for (size_t i = 0; i < stack->count && i < MT_FRAMES; i++)
+		if (stack->frame[i] >> 48 == MT_NO_FILE)
+			return true;
+	return false;
+}
+
+void runtimes_add(struct runtimes *runtimes, const struct mt_event *event, size_t bytes)
+{
+	const struct mt_event_stack *stack = (const struct mt_event_stack *)event;
+	int map;
+
+	if (event->kind != MT_EVENT_STACK || bytes < sizeof(*stack) ||
+	    !has_code_of_no_file(stack) || runtimes->count >= MOST_MAPS ||
+	    find(runtimes, event->pid, event->start_boot_ns))
+		return;
+	map = open_map(event->pid);
+	if (map < 0)
+		return;
+	runtimes->all = memory_grow(runtimes->all, runtimes->count, sizeof(*runtimes->all));
+	runtimes->all[runtimes->count++] =
+		(struct runtime){ event->pid, event->start_boot_ns, map };
+}
+
+void runtimes_free(struct runtimes *runtimes)
+{
+	for (size_t i = 0; i < runtimes->count; i++)
+		close(runtimes->all[i].map);
+	free(runtimes->all);
+	*runtimes = (struct runtimes){ 0 };
 }
 
 /* ---- the stacks ---- */
@@ -115,8 +182,10 @@ static void name_stack(Mt__Capture *capture, const struct perf_map *map, Mt__Sit
 	capture->stacks[capture->n_stacks++] = made;
 }
 
-void runtime_name(Mt__Capture *capture, Mt__Process *process)
+void runtimes_name(const struct runtimes *runtimes, uint64_t start_boot_ns, Mt__Capture *capture,
+		   Mt__Process *process)
 {
+	const struct runtime *held = find(runtimes, process->pid, start_boot_ns);
 	struct perf_map *map = NULL;
 	bool asked = false;
 
@@ -125,7 +194,7 @@ void runtime_name(Mt__Capture *capture, Mt__Process *process)
 		    !has_such(capture, capture->stacks[process->sites[i]->stack]))
 			continue;
 		if (!asked)
-			map = read_map(process->pid);
+			map = read_map(process->pid, held ? held->map : -1);
 		asked = true;
 		if (map)
 			name_stack(capture, map, process->sites[i]);

@@ -12,6 +12,7 @@
 #include "user/collect/look.h"
 #include "user/collect/process.h"
 #include "user/collect/record.h"
+#include "user/collect/runtime.h"
 #include "user/collect/stacks.h"
 #include "user/collect/target.h"
 
@@ -24,6 +25,7 @@ struct collector {
 	struct cost cost;
 	struct looks looks;
 	struct stacks *stacks; /* NULL: not asked for */
+	struct runtimes runtimes;
 	struct targets targets;
 	char *cgroup_directory;
 	uint64_t cgroup_id;
