@@ -31,7 +31,8 @@ PURE := base heap snapshot symbol model explain report
 PURE_SOURCES := $(foreach folder,$(PURE),$(wildcard user/$(folder)/*.c))
 PURE_OBJECTS := $(PURE_SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/capture.pb-c.o \
 	$(BUILD)/profile.pb-c.o
-SOURCES := $(filter-out user/cli/generate.c,$(wildcard user/collect/*.c user/cli/*.c))
+SOURCES := $(filter-out $(addprefix user/cli/,generate.c completion.c), \
+	$(wildcard user/collect/*.c user/cli/*.c))
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
 GENERATED := $(SIDE)/memtrace.skel.h $(SIDE)/old.skel.h build/capture.pb-c.h \
 	build/profile.pb-c.h
@@ -82,7 +83,7 @@ $(BUILD)/user/%.o: user/%.c | $(GENERATED)
 $(BUILD)/memtrace: $(OBJECTS) $(PURE_OBJECTS)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(COLLECT_LIBRARIES) $(REPORT_LIBRARIES)
 
-GENERATE_OBJECTS := $(BUILD)/user/cli/generate.o $(BUILD)/user/cli/options.o
+GENERATE_OBJECTS := $(addprefix $(BUILD)/user/cli/,generate.o completion.o options.o)
 
 $(BUILD)/generate: $(GENERATE_OBJECTS) $(PURE_OBJECTS)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(REPORT_LIBRARIES)
@@ -161,7 +162,8 @@ $(BUILD)/tests/workload/%: tests/workload/%.c tests/workload/workload.c tests/wo
 
 # A program for each file of tests/unit, of the pure stations and the options: no libbpf.
 UNITS := $(patsubst %.c,$(BUILD)/%,$(filter-out tests/unit/sample.c,$(wildcard tests/unit/*.c)))
-UNIT_OBJECTS := $(BUILD)/tests/unit/sample.o $(BUILD)/user/cli/options.o $(PURE_OBJECTS)
+UNIT_OBJECTS := $(BUILD)/tests/unit/sample.o \
+	$(addprefix $(BUILD)/user/cli/,options.o completion.o) $(PURE_OBJECTS)
 
 $(BUILD)/tests/%.o: tests/%.c | $(GENERATED)
 	@mkdir -p $(@D)

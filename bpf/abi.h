@@ -411,7 +411,7 @@ struct mt_config {
 	__u32 page_bytes;
 	__u32 preemptible_locks; /* PREEMPT_RT */
 	__u32 preemptible_events; /* see bpf/compat.bpf.h */
-	__u32 unused;
+	__u32 sampled; /* pages of 2^32 that stacks are kept of, 0: of all */
 	__u64 cgroup_id; /* tasks that enter it are followed, 0: none */
 };
 _Static_assert(sizeof(struct mt_config) == 72, "mt_config");

@@ -101,7 +101,7 @@ int mt_fault_user(const __u64 *arguments)
 	mark->mode = MT_FAULT_IN_USER;
 	mark->call_at = call_number_at((struct pt_regs *)arguments[1]);
 	if (config.stacks)
-		mark->caller = walk_from(cpu->slot, (struct pt_regs *)arguments[1]);
+		mark->caller = caller_of(cpu->slot, arguments[0], (struct pt_regs *)arguments[1]);
 	if (space->untouched) /* only with --calls */
 		note_touch(cpu->slot, arguments[0]);
 	return 0;
@@ -150,7 +150,7 @@ static __always_inline int take_kernel_fault(__u64 address, const void *on_stack
 	mark->ip = call.ip;
 	mark->call = call.number;
 	if (config.stacks)
-		mark->caller = walk_from(slot, user_registers(task));
+		mark->caller = caller_of(slot, address, user_registers(task));
 	count_cause(slot, cause(MT_OP_FAULT_KERNEL,
 				GET(task, flags) & PF_IO_WORKER ? NR_IO_URING_ENTER : call.number));
 	__sync_fetch_and_add(&space->events, 1);

@@ -132,7 +132,7 @@ static __always_inline void book_change(struct task_struct *task, struct mm_stru
 	post(slot, why, member, pages);
 	if (config.stacks && member == MT_ANON && pages > 0 && is_fault(operation) &&
 	    mark->task == (__u64)task)
-		note_pages(slot, mark->address, pages, mark->caller);
+		note_pages(slot, mark->address, pages, toucher_of(slot, mark, pages));
 	if (!counts_itself(operation))
 		note_call(slot, why, pages, member);
 	if (gone)
@@ -171,7 +171,7 @@ static __always_inline void note_faulted(const struct mt_cpu *cpu, __u32 slot, _
 	const struct mt_mark *mark = mark_at(cpu->mark);
 
 	if (pages > 0)
-		note_pages(slot, mark->address, pages, mark->caller);
+		note_pages(slot, mark->address, pages, toucher_of(slot, mark, pages));
 }
 
 /* A fault's event at which the CPU's slot is, or was, flushed. */

@@ -11,6 +11,36 @@
 
 #define SWEPT_AT_ONCE 1024 /* pages: of more, those that were never touched are passed over */
 
+/*
+ * Is a page one of those that stacks are kept of?  By its address alone, so that who gives it back
+ * and who touched it agree.  Multiplied twice, since addresses that are evenly apart may be evenly
+ * apart after once.
+ */
+static __always_inline bool is_sampled(__u64 page)
+{
+	__u64 hash = page * 0x9e3779b97f4a7c15ULL;
+
+	if (!config.sampled)
+		return true;
+	hash = (hash ^ hash >> 32) * 0xd6e8feb86659fd93ULL;
+	return hash >> 32 < config.sampled;
+}
+
+/* Who takes a fault, where that will be asked for. */
+static __always_inline __u32 caller_of(__u32 slot, __u64 address, const struct pt_regs *regs)
+{
+	return is_sampled(address >> 12) ? walk_from(slot, regs) : 0;
+}
+
+/* Who took it, now that it has brought these pages: others of a whole folio may be of those that
+ * are asked for. */
+static __always_inline __u32 toucher_of(__u32 slot, const struct mt_mark *mark, __s64 pages)
+{
+	if (config.sampled && pages > 1 && !mark->caller)
+		return walk_from(slot, user_registers(current_task()));
+	return mark->caller;
+}
+
 static __always_inline struct mt_site *site_of(__u32 serial, __u32 stack)
 {
 	struct mt_site_key key = { serial, stack };
@@ -78,6 +108,7 @@ __noinline int take_from(__u32 serial, __u32 stack, __u64 pages, __u32 operation
 struct run {
 	struct mt_shadow *chunk;
 	__u64 pages; /* with the stack `before`, up to here */
+	__u64 page;  /* filled: the number of the first one */
 	__u32 first, count, serial, operation;
 	__u32 stack; /* what they get */
 	__u32 before;
@@ -141,7 +172,7 @@ static long fill_page(__u32 number, struct run *run)
 
 	if (number >= run->count)
 		return 1;
-	if (!*stack || *stack == MT_TOUCHED) {
+	if ((!*stack || *stack == MT_TOUCHED) && is_sampled(run->page + number)) {
 		*stack = run->stack;
 		run->found++;
 	}
@@ -158,6 +189,7 @@ __noinline int fill_run(__u32 serial, __u64 chunk, __u64 span, __u32 stack)
 
 	if (!config.stacks)
 		return 0;
+	run.page = chunk * MT_SHADOW_PAGES + run.first;
 	run.chunk = shadow_at(serial, chunk, true);
 	if (!run.chunk)
 		return 0;
@@ -292,7 +324,8 @@ static long count_chunk(__u32 number, struct sweep *sweep)
 
 /*
  * A call has brought so many pages of a range.  If that is as many as have no stack, they are
- * the stack's that it was made from; else nothing tells which they are.
+ * the stack's that it was made from; else nothing tells which they are.  Where not each page is
+ * followed, it is as many only of a range that had none.
  */
 __noinline int note_brought(__u32 slot, __u64 start, __u64 bytes, __u64 pages)
 {
@@ -435,6 +468,8 @@ __noinline int give_back(__u32 slot, __u32 operation, __u64 pages)
 #else
 
 #define walk_from(slot, registers) 0
+#define caller_of(slot, address, registers) 0
+#define toucher_of(slot, mark, pages) 0
 #define give_back(slot, operation, pages) 0
 #define note_pages(slot, address, pages, stack) ((void)(address))
 #define note_copy(slot) 0

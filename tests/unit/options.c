@@ -197,6 +197,19 @@ static void limits(void **state)
 	bad("-a --limit 5x", "--limit takes a number of rows");
 }
 
+static void samples(void **state)
+{
+	(void)state;
+	good("-a");
+	assert_int_equal(options.sample, 1);
+	good("-a --sample 1000000");
+	assert_int_equal(options.sample, 1000000);
+	bad("-a --sample 0", "--sample takes a number of pages, from 1 to 1000000, not '0'");
+	bad("-a --sample 1000001", "--sample takes a number of pages");
+	bad("-a --sample 2.5", "--sample takes a number of pages");
+	bad("report --sample 2 x", "--sample means nothing to memtrace report");
+}
+
 static void flags_and_files(void **state)
 {
 	(void)state;
@@ -325,6 +338,7 @@ int main(void)
 		test(calls_follow_the_mode),
 		test(formats),
 		test(limits),
+		test(samples),
 		test(flags_and_files),
 		test(reports),
 		test(checks),

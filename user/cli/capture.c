@@ -76,6 +76,7 @@ static struct error *start(const struct options *options, const struct places *p
 		.children = options->children,
 		.calls = options->calls,
 		.stacks = options->stacks,
+		.sample = options->sample,
 		.allocators = options->allocators,
 		.keep_intervals = options->write || !options->format->text,
 		.say = options->verbose ? say : NULL,

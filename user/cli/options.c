@@ -13,6 +13,7 @@
 
 #define USAGE 2
 #define LIMIT_DEFAULT 20
+#define SAMPLE_MOST 1000000
 
 /* Commands that an option means something to, a bit each. */
 #define CAPTURE (1U << COMMAND_CAPTURE)
@@ -55,17 +56,31 @@ static struct error *set_interval(struct options *options, const char *text)
 	return read_seconds(text, "--interval", &options->interval);
 }
 
-static struct error *set_limit(struct options *options, const char *text)
+static bool read_count(const char *text, unsigned long most, unsigned int *out)
 {
 	char *end;
-	unsigned long limit;
+	unsigned long count;
 
 	errno = 0;
-	limit = strtoul(text, &end, 10);
-	if (*text < '0' || *text > '9' || *end || errno || limit > UINT_MAX)
-		return usage("--limit takes a number of rows, not '%s'", text);
-	options->limit = limit;
-	return NULL;
+	count = strtoul(text, &end, 10);
+	if (*text < '0' || *text > '9' || *end || errno || count > most)
+		return false;
+	*out = count;
+	return true;
+}
+
+static struct error *set_limit(struct options *options, const char *text)
+{
+	if (read_count(text, UINT_MAX, &options->limit))
+		return NULL;
+	return usage("--limit takes a number of rows, not '%s'", text);
+}
+
+static struct error *set_sample(struct options *options, const char *text)
+{
+	if (read_count(text, SAMPLE_MOST, &options->sample) && options->sample)
+		return NULL;
+	return usage("--sample takes a number of pages, from 1 to %d, not '%s'", SAMPLE_MOST, text);
 }
 
 static struct error *set_pids(struct options *options, const char *text)
@@ -219,6 +234,8 @@ static const struct option_row rows[] = {
 	  "call of the machine about 0.1 us (default: on, with -a and --cgroup off)" },
 	{ "stacks", 0, "none|native|python", CAPTURE, set_stacks,
 	  "the code that touched each page, by its calls (default: none)" },
+	{ "sample", 0, "N", CAPTURE, set_sample,
+	  "with stacks: follow one page of N, chosen by its address, and scale (default: 1)" },
 	{ "allocators", 0, "on|off", CAPTURE, set_allocators,
 	  "at the end look at what the heaps of malloc have free (default: on, with -a and "
 	  "--cgroup off)" },
@@ -397,6 +414,7 @@ struct error *options_parse(struct options *options, int count, char **words)
 		.calls = -1,
 		.allocators = -1,
 		.limit = LIMIT_DEFAULT,
+		.sample = 1,
 		.format = report_find("text"),
 	};
 	TRY(parse_command(options, count, words));
@@ -460,37 +478,11 @@ void options_manual(FILE *out)
 	}
 }
 
-void options_completion(FILE *out)
+void options_names(FILE *out)
 {
-	fputs("# bash completion for memtrace; made from its table of options\n"
-	      "_memtrace()\n{\n"
-	      "\tlocal word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} i\n"
-	      "\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
-	      "\t\t[[ ${COMP_WORDS[i]} = -- ]] || continue\n"
-	      "\t\tif declare -F _command_offset > /dev/null; then\n"
-	      "\t\t\t_command_offset $((i + 1))\n"
-	      "\t\telif ((i + 1 == COMP_CWORD)); then\n"
-	      "\t\t\tCOMPREPLY=($(compgen -c -- \"$word\"))\n"
-	      "\t\tfi\n"
-	      "\t\treturn\n"
-	      "\tdone\n"
-	      "\tcase $before in\n"
-	      "\t-p|--pid) COMPREPLY=($(compgen -W \"$(ps -eo pid=)\" -- \"$word\")); return;;\n"
-	      "\t-f|--format) COMPREPLY=($(compgen -W 'text json openmetrics folded pprof' -- "
-	      "\"$word\")); return;;\n"
-	      "\t--value) COMPREPLY=($(compgen -W 'resident reserved touched released' -- "
-	      "\"$word\")); return;;\n"
-	      "\t--calls) COMPREPLY=($(compgen -W 'on off' -- \"$word\")); return;;\n"
-	      "\t-o|--output|-w|--write|report|--cgroup)\n"
-	      "\t\tcompopt -o filenames 2> /dev/null\n"
-	      "\t\tmapfile -t COMPREPLY < <(compgen -f -- \"$word\"); return;;\n"
-	      "\tesac\n"
-	      "\tCOMPREPLY=($(compgen -W 'report check", out);
 	for (size_t i = 0; i < ROWS; i++) {
 		if (rows[i].letter)
 			fprintf(out, " -%c", rows[i].letter);
 		fprintf(out, " --%s", rows[i].name);
 	}
-	fputs("' -- \"$word\"))\n}\n"
-	      "complete -o bashdefault -o default -F _memtrace memtrace\n", out);
 }

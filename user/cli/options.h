@@ -31,6 +31,7 @@ struct options {
 	int allocators; /* 1 on, 0 off, -1 as the mode has it */
 	int calls; /* 1 on, 0 off, -1 as the mode has it */
 	enum stacks_kind stacks;
+	unsigned int sample; /* follow one page of so many */
 	double duration; /* seconds, 0: until something ends it */
 	double interval; /* seconds, 0: none */
 	const struct report_format *format;
@@ -49,6 +50,9 @@ struct error *options_parse(struct options *options, int count, char **words);
 void options_free(struct options *options);
 
 void options_help(FILE *out);
+
+/* All of them, with a blank before each. */
+void options_names(FILE *out);
 
 /* For the man page (mdoc) and for bash: see generate.c. */
 void options_manual(FILE *out);

@@ -13,6 +13,7 @@
 #include "user/collect/target.h"
 #include "user/version.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -244,6 +245,12 @@ static void fill_notes(struct collector *collector, Mt__Capture *capture)
 		add_note(capture, "This kernel has no event of an address space's end: a process "
 				  "that ended is taken to have left no page tables when its last "
 				  "page went.");
+	if (collector->stacks && collector->options.sample > 1) {
+		snprintf(note, sizeof(note), "Whose code touched memory is estimated from one page "
+			 "of %" PRIu32 " (--sample); what was reserved, and the books, are exact.",
+			 collector->options.sample);
+		add_note(capture, note);
+	}
 	if (collector->stacks && stacks_unknown_python(collector->stacks))
 		add_note(capture, "Python of a version that is not known, or built in a way that "
 				  "is not: its stacks have native frames only.");
@@ -263,7 +270,7 @@ Mt__Capture *capture_build(struct collector *collector, uint64_t duration_ns)
 	capture->mode = copy(options->command ? "run" : options->pid_count ? "attach" : "system");
 	capture->started_unix_ns = collector->started_unix_ns;
 	capture->duration_ns = duration_ns;
-	capture->sample = 1;
+	capture->sample = options->sample;
 	capture->calls = options->calls;
 	fill_host(collector, capture);
 	fill_features(collector, capture);

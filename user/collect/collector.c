@@ -89,6 +89,7 @@ struct error *collector_attach(struct collector *collector)
 		.follow_children = options->children,
 		.calls = options->calls,
 		.stacks = options->stacks,
+		.sample = options->sample,
 		.say = options->say,
 		.cgroup_id = collector->cgroup_id,
 	};

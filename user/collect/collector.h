@@ -29,6 +29,7 @@ struct collector_options {
 	bool children;
 	bool calls;
 	enum stacks_kind stacks;
+	uint32_t sample; /* stacks are kept of one page of so many */
 	bool allocators; /* look at what is inside them */
 	bool keep_intervals; /* for the capture; else it has but the last one */
 	void (*say)(const char *text); /* takes what libbpf has to say, NULL: nobody */

@@ -100,6 +100,7 @@ static struct error *choose_sizes(struct kernel *kernel, const struct kernel_opt
 	kernel->blocks = sizes.blocks;
 	kernel->calls = options->calls;
 	kernel->stacks = kernel->old || !KERNEL_WALKS ? MT_STACKS_NONE : options->stacks;
+	kernel->sample = options->sample;
 	kernel->page_bytes = sysconf(_SC_PAGESIZE);
 	if (kernel->stacks && sizes.ring_bytes == MT_RING)
 		sizes.ring_bytes = MT_RING_STACKS;
@@ -122,6 +123,7 @@ static void configure(struct kernel *kernel, const struct kernel_options *option
 		.calls = options->calls,
 		.stacks = kernel->stacks,
 		.page_bytes = kernel->page_bytes,
+		.sampled = kernel->sample > 1 ? (1ULL << 32) / kernel->sample : 0,
 		.preemptible_locks = probe_preempt_rt(),
 		.preemptible_events = !kernel->old && probe_preemptible_events(),
 		.cgroup_v1 = self_memory_cgroup_v1(),

@@ -27,6 +27,7 @@ struct kernel_options {
 	bool follow_children;
 	bool calls;
 	uint32_t stacks; /* enum mt_stacks */
+	uint32_t sample; /* stacks are kept of one page of so many */
 	void (*say)(const char *text); /* takes what libbpf has to say, NULL: nobody */
 	uint64_t cgroup_id; /* 0: none */
 	__u32 timer_pid; /* of memtrace's other process, 0: none */
@@ -53,6 +54,7 @@ struct kernel {
 	__u32 unplaced; /* processes that were asked for since this was 0, and found no slot */
 	bool calls;
 	uint32_t stacks; /* enum mt_stacks */
+	uint32_t sample; /* they are kept of one page of so many */
 	bool faults_by_perf; /* nothing tells what a fault is for: see fault.h */
 	struct fault_links faults;
 	bool old;	     /* the programs for old kernels are loaded: see old.h */

@@ -35,13 +35,15 @@ struct range_list {
 	size_t book_count;
 	size_t range_count;
 	uint64_t lost;
+	uint64_t page_bytes; /* that a page stands for */
 	uint32_t random;
 };
 
-struct range_list *range_list_new(void)
+struct range_list *range_list_new(uint32_t sample)
 {
 	struct range_list *list = memory_new(1, sizeof(*list));
 
+	list->page_bytes = (uint64_t)sample << PAGE_SHIFT;
 	if (getrandom(&list->random, sizeof(list->random), 0) < 0 || !list->random)
 		list->random = 1;
 	return list;
@@ -206,13 +208,10 @@ static void give_back(struct range_list *list, struct book *book, uint64_t start
 	drop(list, gone);
 }
 
-/* It had so many pages that were touched.  Of ranges of several stacks nothing tells whose. */
-static void note_untouched(struct book *book, const struct range *gone, uint64_t touched_pages)
+/* So many bytes of it had been touched.  Of ranges of several stacks nothing tells whose. */
+static void note_untouched(struct book *book, const struct range *gone, uint64_t touched)
 {
-	uint64_t touched = touched_pages << PAGE_SHIFT;
-
-	if (gone && !gone->left && !gone->right && gone->kind == MT_RANGE_ANON &&
-	    touched < gone->end - gone->start)
+	if (gone && !gone->left && !gone->right && gone->kind == MT_RANGE_ANON)
 		stack_of(book, gone->stack)->gone_untouched +=
 			(int64_t)(gone->end - gone->start - touched);
 }
@@ -221,7 +220,7 @@ static void unmap(struct range_list *list, struct book *book, const struct mt_ev
 {
 	struct range *gone = take_out(list, &book->root, event->start, event->end);
 
-	note_untouched(book, gone, event->from);
+	note_untouched(book, gone, event->from * list->page_bytes);
 	unreserve(book, gone);
 	drop(list, gone);
 }
@@ -343,7 +342,7 @@ void range_list_touch(struct range_list *list, const struct mt_shadow_key *key,
 		if (!range || address >= range->end)
 			range = find(book->root, address);
 		if (range && range->kind == MT_RANGE_ANON)
-			stack_of(book, range->stack)->never_touched -= 1 << PAGE_SHIFT;
+			stack_of(book, range->stack)->never_touched -= (int64_t)list->page_bytes;
 	}
 }
 

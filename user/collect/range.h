@@ -13,7 +13,8 @@
 
 struct range_list;
 
-struct range_list *range_list_new(void);
+/* Of pages that were touched one of `sample` is told of, and stands for as many. */
+struct range_list *range_list_new(uint32_t sample);
 void range_list_free(struct range_list *list);
 
 /* Such an event.  They have to come in the order in which they happened. */

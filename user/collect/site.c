@@ -38,7 +38,7 @@ struct site_store *site_store_new(struct kernel *kernel)
 	struct site_store *sites = memory_new(1, sizeof(*sites));
 
 	sites->kernel = kernel;
-	sites->ranges = range_list_new();
+	sites->ranges = range_list_new(kernel->sample);
 	return sites;
 }
 
@@ -291,18 +291,20 @@ static int64_t at_least_0(int64_t bytes)
 	return bytes > 0 ? bytes : 0;
 }
 
-static Mt__Site *record_site(const struct kept *kept, uint32_t page_bytes)
+/* What is of pages is of those that are followed: each stands for several. */
+static Mt__Site *record_site(const struct kept *kept, const struct kernel *kernel)
 {
+	int64_t page_bytes = kernel->page_bytes, followed_bytes = page_bytes * kernel->sample;
 	Mt__Site *made = memory_new(1, sizeof(*made));
 
 	mt__site__init(made);
 	made->stack = kept->key.stack;
-	made->touched_bytes = kept->site.touched_pages * page_bytes;
-	made->resident_bytes = kept->site.resident_pages * page_bytes;
+	made->touched_bytes = kept->site.touched_pages * followed_bytes;
+	made->resident_bytes = kept->site.resident_pages * followed_bytes;
 	made->n_released_bytes = MT_OPERATIONS;
 	made->released_bytes = memory_new(MT_OPERATIONS, sizeof(*made->released_bytes));
 	for (size_t i = 0; i < MT_OPERATIONS; i++)
-		made->released_bytes[i] = kept->site.released_pages[i] * page_bytes;
+		made->released_bytes[i] = kept->site.released_pages[i] * followed_bytes;
 	made->n_gave_back_bytes = MT_OPERATIONS;
 	made->gave_back_bytes = memory_new(MT_OPERATIONS, sizeof(*made->gave_back_bytes));
 	for (size_t i = 0; i < MT_OP_CALLS; i++)
@@ -313,7 +315,7 @@ static Mt__Site *record_site(const struct kept *kept, uint32_t page_bytes)
 	made->unreserved_bytes = kept->reserved.unreserved;
 	made->never_touched_bytes = at_least_0(kept->reserved.never_touched);
 	made->has_gone_untouched_bytes = 1;
-	made->gone_untouched_bytes = kept->reserved.gone_untouched;
+	made->gone_untouched_bytes = at_least_0(kept->reserved.gone_untouched);
 	return made;
 }
 
@@ -339,7 +341,7 @@ void site_store_record(const struct site_store *sites, uint32_t serial, Mt__Proc
 		process->sites = memory_grow(process->sites, process->n_sites,
 					     sizeof(*process->sites));
 		process->sites[process->n_sites++] =
-			record_site(&sites->kept[i], sites->kernel->page_bytes);
+			record_site(&sites->kept[i], sites->kernel);
 	}
 }
 

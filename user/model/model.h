@@ -111,7 +111,8 @@ struct process_model {
 	size_t row_count;
 	struct histogram_model *histograms;
 	size_t histogram_count;
-	bool has_sites; /* stacks were asked for: the next four mean something */
+	bool has_sites; /* stacks were asked for: the next five mean something */
+	uint32_t sample; /* one page of so many has a stack, and stands for as many */
 	const struct code_model *code; /* what their stacks are of */
 	struct site_model *sites; /* by what they hold, most first */
 	size_t site_count;

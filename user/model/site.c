@@ -149,6 +149,7 @@ void sites_build(struct process_model *process, const Mt__Capture *capture,
 		 const struct code_model *code, const Mt__Process *from)
 {
 	process->code = code;
+	process->sample = capture->sample;
 	process->site_count = from->n_sites;
 	process->sites = memory_new(from->n_sites, sizeof(*process->sites));
 	process->has_sites = from->n_sites || (code->stack_count && !from->has_shares_with_pid &&
@@ -225,6 +226,9 @@ static bool has_lost_pages(const struct process_model *process)
 
 const char *sites_rest_meaning(const struct process_model *process)
 {
+	if (process->sample > 1)
+		return process->unsited_bytes < 0 ? "too much, as the sites are estimates" :
+						    "in no site, as far as can be estimated";
 	if (process->unsited_bytes < 0)
 		return has_lost_pages(process) ? "in swap, or taken by the kernel" :
 						 "in more than one site";

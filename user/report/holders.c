@@ -208,7 +208,9 @@ static void write_holders(const struct process_model *process, const struct repo
 	write_others(holders + shown, count - shown, options, out);
 	if (process->unsited_bytes)
 		write_sum(process->unsited_bytes, 0, 0, sites_rest_meaning(process),
-			  process->unsited_bytes < 0 ? STYLE_BAD : STYLE_PLAIN, options, out);
+			  process->unsited_bytes < 0 && process->sample == 1 ? STYLE_BAD :
+									       STYLE_PLAIN,
+			  options, out);
 	write_sum(sites_total(process), 0, 0, "all anonymous memory", STYLE_BOLD, options, out);
 	holders_free(holders, count);
 }

@@ -256,6 +256,9 @@ static void put_own(const struct model *model, FILE *out)
 	for (size_t i = 0; i < LOSSES; i++)
 		fprintf(out, "memtrace_losses_total{cause=\"%s\"} %llu\n", model->losses[i].name,
 			(unsigned long long)model->losses[i].count);
+	head(out, "sample_pages", "gauge", NULL,
+	     "Stacks are kept of one page of so many, which stands for as many.");
+	fprintf(out, "memtrace_sample_pages %u\n", model->capture->sample);
 	head(out, "bpf_runs_total", "counter", NULL, "Times that a program of memtrace ran.");
 	fprintf(out, "memtrace_bpf_runs_total %llu\n", (unsigned long long)overhead->bpf_runs);
 	if (overhead->has_bpf_ns) {

@@ -285,6 +285,9 @@ static Pprof__Profile *build(const struct model *model)
 	words.yes = add_text(profile, "yes");
 	for (size_t i = 0; i < model->process_count; i++)
 		add_process(profile, &model->processes[i], &model->code, &words);
+	if (model->capture->sample > 1)
+		add_comment(profile, "estimated from one page of %" PRIu32,
+			    model->capture->sample);
 	for (size_t i = 0; i < LOSSES; i++) {
 		if (model->losses[i].count)
 			add_comment(profile, "lost: %" PRIu64 " %s", model->losses[i].count,
