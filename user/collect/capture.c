@@ -9,6 +9,7 @@
 #include "user/collect/lazy.h"
 #include "user/collect/limit.h"
 #include "user/collect/runtime.h"
+#include "user/collect/self.h"
 #include "user/collect/smaps.h"
 #include "user/collect/target.h"
 #include "user/version.h"
@@ -18,6 +19,9 @@
 #include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
+
+#define FAMILY_MOST 256	 /* processes of a look */
+#define FAMILY_LEVELS 64 /* from a process up to that which it comes from */
 
 static char *copy(const char *text)
 {
@@ -259,11 +263,10 @@ static void fill_notes(struct collector *collector, Mt__Capture *capture)
 		add_note(capture, note);
 }
 
-Mt__Capture *capture_build(struct collector *collector, uint64_t duration_ns)
+static Mt__Capture *begin(struct collector *collector, uint64_t duration_ns)
 {
 	Mt__Capture *capture = memory_new(1, sizeof(*capture));
 	const struct collector_options *options = &collector->options;
-	cleanup_free struct smaps *smaps = read_mappings(collector);
 
 	mt__capture__init(capture);
 	capture->memtrace_version = copy(MEMTRACE_VERSION);
@@ -275,9 +278,17 @@ Mt__Capture *capture_build(struct collector *collector, uint64_t duration_ns)
 	fill_host(collector, capture);
 	fill_features(collector, capture);
 	record_names(capture);
+	capture->overhead = cost_record(&collector->cost, &collector->kernel);
+	return capture;
+}
+
+Mt__Capture *capture_build(struct collector *collector, uint64_t duration_ns)
+{
+	cleanup_free struct smaps *smaps = read_mappings(collector);
+	Mt__Capture *capture = begin(collector, duration_ns);
+
 	record_histograms(capture, &collector->processes, &collector->kernel);
 	fill_notes(collector, capture);
-	capture->overhead = cost_record(&collector->cost, &collector->kernel);
 	if (collector->stacks)
 		stacks_record(collector->stacks, capture);
 	fill_losses(collector, capture);
@@ -287,5 +298,83 @@ Mt__Capture *capture_build(struct collector *collector, uint64_t duration_ns)
 	capture->intervals = collector->intervals.intervals;
 	capture->n_intervals = collector->intervals.count;
 	collector->intervals = (struct interval_list){ 0 };
+	return capture;
+}
+
+/* ---- while it goes on ---- */
+
+static bool descends(struct process_table *table, const struct process *process, uint32_t pid)
+{
+	for (int level = 0; process && level < FAMILY_LEVELS; level++) {
+		if (process->pid == pid)
+			return true;
+		process = process->live ? process->live : process;
+		process = process_find(table, process->parent_pid);
+	}
+	return false;
+}
+
+/* A process, and those that came from it: their number, if they are few; else 1. */
+static size_t find_family(struct process_table *table, uint32_t pid, struct process **family)
+{
+	size_t count = 0;
+
+	for (struct process *process = table->first; process; process = process->next) {
+		if (process->pid == pid || process->hidden || !process->live ||
+		    !descends(table, process, pid))
+			continue;
+		if (count + 1 == FAMILY_MOST)
+			return 1;
+		family[++count] = process;
+	}
+	return count + 1;
+}
+
+static Mt__Process *look_at_one(struct collector *collector, Mt__Capture *capture,
+				struct process *process)
+{
+	Mt__Process *made;
+
+	complete(collector, process);
+	made = record_process(process, &collector->cgroups, &collector->record);
+	capture->processes[capture->n_processes++] = made;
+	return made;
+}
+
+static void look_inside(struct collector *collector, Mt__Capture *capture,
+			struct process *process, Mt__Process *made)
+{
+	struct smaps own;
+
+	looks_one(&collector->looks, process);
+	look_record(process, capture, made, collector->record.read_ns);
+	if (!process->live)
+		return;
+	own = smaps_of(process->pid);
+	made->mappings = own.mappings;
+	made->n_mappings = own.count;
+	lazy_fill(made);
+	limits_fill(capture, &collector->cgroups);
+}
+
+Mt__Capture *capture_look(struct collector *collector, pid_t pid)
+{
+	struct process *family[FAMILY_MOST];
+	Mt__Capture *capture;
+	size_t count = 0;
+
+	collector->record.read_ns = self_monotonic_ns();
+	capture = begin(collector, collector->record.read_ns - collector->started_ns);
+	family[0] = pid ? process_find(&collector->processes, pid) : NULL;
+	if (family[0])
+		count = find_family(&collector->processes, pid, family);
+	capture->processes = memory_new(count, sizeof(*capture->processes));
+	for (size_t i = 0; i < count; i++) {
+		Mt__Process *made = look_at_one(collector, capture, family[i]);
+
+		if (!i)
+			look_inside(collector, capture, family[0], made);
+	}
+	fill_losses(collector, capture);
 	return capture;
 }

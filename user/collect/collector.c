@@ -65,6 +65,7 @@ static void set_started(struct collector *collector)
 		.boot_to_unix_ns = self_boot_to_unix_ns(),
 		.page_bytes = collector->kernel.page_bytes,
 		.calls = collector->options.calls,
+		.screen = collector->options.screen,
 	};
 }
 
@@ -104,8 +105,14 @@ struct error *collector_attach(struct collector *collector)
 
 struct error *collector_confine(const struct collector *collector)
 {
-	return confine_capture(&collector->kernel, collector->options.allocators,
-			       collector->launch.pid ? collector->launch.pidfd : -1);
+	const struct confine_needs needs = {
+		.command = collector->launch.pid ? collector->launch.pidfd : -1,
+		.stacks = collector->kernel.stacks,
+		.memory = collector->options.allocators,
+		.screen = collector->options.screen,
+	};
+
+	return confine_capture(&collector->kernel, &needs);
 }
 
 struct error *collector_start(struct collector *collector)
@@ -206,10 +213,17 @@ struct error *collector_interval(struct collector *collector, const Mt__Capture 
 		      &collector->unread));
 	interval_add(&collector->intervals, collector->options.keep_intervals,
 		     &collector->processes, &collector->record);
-	live_forget(&collector->processes);
+	/* A look needs them, until they are read again. */
+	if (!collector->options.screen)
+		live_forget(&collector->processes);
 	*names = &collector->names;
 	*out = collector->intervals.intervals[collector->intervals.count - 1];
 	return NULL;
+}
+
+Mt__Capture *collector_look(struct collector *collector, pid_t pid)
+{
+	return capture_look(collector, pid);
 }
 
 /* ---- the end ---- */

@@ -32,6 +32,7 @@ struct collector_options {
 	uint32_t sample; /* stacks are kept of one page of so many */
 	bool allocators; /* look at what is inside them */
 	bool keep_intervals; /* for the capture; else it has but the last one */
+	bool screen; /* intervals have every process that lives, and the terminal may be set */
 	void (*say)(const char *text); /* takes what libbpf has to say, NULL: nobody */
 };
 
@@ -75,6 +76,11 @@ struct collector_status collector_status(const struct collector *collector);
  * comes with has the names that its rows refer to; both stay the collector's. */
 struct error *collector_interval(struct collector *collector, const Mt__Capture **names,
 				 const Mt__Interval **interval);
+
+/* How things stand at the last interval: losses, costs, and of the process with that pid (0:
+ * none) and its descendants, if they are not many, all that a report has: to be freed by
+ * mt__capture__free_unpacked(). */
+Mt__Capture *collector_look(struct collector *collector, pid_t pid);
 
 /* Ends the capture, detaches, and hands it over: mt__capture__free_unpacked() frees it. */
 struct error *collector_finish(struct collector *collector, Mt__Capture **capture);

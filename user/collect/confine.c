@@ -116,6 +116,7 @@ static const int bpf_commands[] = {
 
 static const unsigned long terminal_requests[] = { TCGETS, TIOCGWINSZ, TIOCGPGRP,
 						   PERF_EVENT_IOC_DISABLE };
+static const unsigned long screen_requests[] = { TCSETS, TCSETSW, TCSETSF, TCFLSH };
 
 static int allow(scmp_filter_ctx filter, const int *calls, size_t count)
 {
@@ -149,13 +150,12 @@ static int allow_signals(scmp_filter_ctx filter, int command)
 	return allow_if(filter, SCMP_SYS(pidfd_send_signal), SCMP_A0(SCMP_CMP_EQ, command));
 }
 
-static int allow_terminal(scmp_filter_ctx filter)
+static int allow_requests(scmp_filter_ctx filter, const unsigned long *requests, size_t count)
 {
 	int wrong = 0;
 
-	for (size_t i = 0; i < COUNT(terminal_requests) && !wrong; i++)
-		wrong = allow_if(filter, SCMP_SYS(ioctl),
-				 SCMP_A1(SCMP_CMP_EQ, terminal_requests[i]));
+	for (size_t i = 0; i < count && !wrong; i++)
+		wrong = allow_if(filter, SCMP_SYS(ioctl), SCMP_A1(SCMP_CMP_EQ, requests[i]));
 	return wrong;
 }
 
@@ -176,16 +176,12 @@ static int allow_bpf(scmp_filter_ctx filter, const int *commands, size_t count)
 
 /* ---- filters ---- */
 
-/* What else than a report is to be possible. */
-struct needs {
-	int command; /* its pidfd, -1: none */
-	bool stacks, memory;
-};
-
-static int add_report(scmp_filter_ctx filter, const struct needs *needs)
+static int add_report(scmp_filter_ctx filter, const struct confine_needs *needs)
 {
-	return allow(filter, plain, COUNT(plain)) ?: allow_memory(filter) ?:
-	       allow_terminal(filter) ?: allow_signals(filter, needs->command);
+	int wrong = allow(filter, plain, COUNT(plain)) ?: allow_memory(filter) ?:
+		    allow_signals(filter, needs->command);
+
+	return wrong ?: allow_requests(filter, terminal_requests, COUNT(terminal_requests));
 }
 
 static int add_stacks(scmp_filter_ctx filter)
@@ -194,7 +190,7 @@ static int add_stacks(scmp_filter_ctx filter)
 	       allow_bpf(filter, making_tables, COUNT(making_tables));
 }
 
-static int add_capture(scmp_filter_ctx filter, const struct needs *needs)
+static int add_capture(scmp_filter_ctx filter, const struct confine_needs *needs)
 {
 	int wrong = add_report(filter, needs) ?: allow(filter, capturing, COUNT(capturing)) ?:
 		    allow_reading(filter) ?:
@@ -202,10 +198,12 @@ static int add_capture(scmp_filter_ctx filter, const struct needs *needs)
 
 	if (!wrong && needs->memory)
 		wrong = allow(filter, reading_memory, COUNT(reading_memory));
+	if (!wrong && needs->screen)
+		wrong = allow_requests(filter, screen_requests, COUNT(screen_requests));
 	return wrong || !needs->stacks ? wrong : add_stacks(filter);
 }
 
-static int add_timer(scmp_filter_ctx filter, const struct needs *unused)
+static int add_timer(scmp_filter_ctx filter, const struct confine_needs *unused)
 {
 	const int command = BPF_ENABLE_STATS;
 
@@ -214,8 +212,8 @@ static int add_timer(scmp_filter_ctx filter, const struct needs *unused)
 }
 
 /* What is not allowed is as if this kernel had no such call: the C library knows that. */
-static struct error *set_filter(int (*add)(scmp_filter_ctx filter, const struct needs *needs),
-				const struct needs *needs)
+static struct error *set_filter(int (*add)(scmp_filter_ctx, const struct confine_needs *),
+				const struct confine_needs *needs)
 {
 	scmp_filter_ctx filter;
 	int wrong;
@@ -229,18 +227,15 @@ static struct error *set_filter(int (*add)(scmp_filter_ctx filter, const struct 
 	return wrong ? error_new(-wrong, "memtrace runs without a filter of its calls") : NULL;
 }
 
-struct error *confine_capture(const struct kernel *kernel, bool memory, int command)
+struct error *confine_capture(const struct kernel *kernel, const struct confine_needs *needs)
 {
-	const struct needs needs = { .command = command, .stacks = kernel->stacks,
-				     .memory = memory };
-
-	drop_capabilities(kernel, command >= 0);
-	return set_filter(add_capture, &needs);
+	drop_capabilities(kernel, needs->command >= 0);
+	return set_filter(add_capture, needs);
 }
 
 struct error *confine_report(int command)
 {
-	const struct needs needs = { .command = command };
+	const struct confine_needs needs = { .command = command };
 
 	keep(command >= 0 ? BIT(CAP_KILL) : 0, 0);
 	return set_filter(add_report, &needs);

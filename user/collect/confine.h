@@ -18,12 +18,19 @@
 #include "user/base/error.h"
 #include "user/collect/kernel.h"
 
+/* What else than a report is to be possible. */
+struct confine_needs {
+	int command; /* the pidfd that signals are passed on to, -1: none */
+	bool stacks;
+	bool memory; /* that of other processes is read */
+	bool screen; /* the terminal's settings are changed, and put back */
+};
+
 /*
- * While a capture goes on: files are opened to be read, and none to be written.  `command` is
- * the pidfd that signals are passed on to, -1: none.  `memory`: that of other processes is read.
+ * While a capture goes on: files are opened to be read, and none to be written.
  * An error says that there is no filter; the capabilities are gone all the same.
  */
-struct error *confine_capture(const struct kernel *kernel, bool memory, int command);
+struct error *confine_capture(const struct kernel *kernel, const struct confine_needs *needs);
 
 /* While a report is made: what is open is read and written, and nothing is opened any more. */
 struct error *confine_report(int command);

@@ -33,7 +33,9 @@ static Mt__Interval *make(struct process_table *table, const struct record_optio
 	for (struct process *process = table->first; process; process = process->next) {
 		if (!process->live && (!process->ended || process->told))
 			continue;
-		add_process(interval, process, is_only_one(table), options);
+		if (process->live || !options->screen)
+			add_process(interval, process, options->screen || is_only_one(table),
+				    options);
 		process->told = !process->live;
 		if (process->told)
 			process_forget_rows(process);

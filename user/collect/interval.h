@@ -13,7 +13,8 @@ struct interval_list {
 };
 
 /* Adds one of what was read just now, of processes in which something moved: those that live, and
- * those that ended since the last one.  Only where all are to be kept are there more than that. */
+ * those that ended since the last one; for a screen, of all that live.  Only where all are to be
+ * kept are there more than that. */
 void interval_add(struct interval_list *list, bool keep_all, struct process_table *table,
 		  const struct record_options *options);
 

@@ -126,6 +126,12 @@ void looks_tick(struct looks *looks, struct process_table *table)
 	looks->next_ns = began + (spent * SHARE > OFTEN_NS ? spent * SHARE : OFTEN_NS);
 }
 
+void looks_one(struct looks *looks, struct process *process)
+{
+	if (looks->on && is_there(process))
+		look_at(looks, process, EACH_NS);
+}
+
 void looks_finish(struct looks *looks, struct process_table *table)
 {
 	uint64_t began = self_monotonic_ns(), cpu = self_cpu_ns();

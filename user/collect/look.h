@@ -40,6 +40,9 @@ void look_free(struct look *look);
 /* At each tick: whether it is time to look is found out here. */
 void looks_tick(struct looks *looks, struct process_table *table);
 
+/* At one, if it lives. */
+void looks_one(struct looks *looks, struct process *process);
+
 /* At the end, at all that live. */
 void looks_finish(struct looks *looks, struct process_table *table);
 

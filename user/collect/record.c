@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LINE_MOST 512 /* bytes */
+
 static const char *const operation_names[] = {
 #define X(id, name) name,
 	MT_OPERATION_TABLE(X)
@@ -318,6 +320,22 @@ static Mt__Balances *record_closing(const struct process *state,
 	return record_balances(closing, options->page_bytes);
 }
 
+/* What a line of a screen holds of its arguments. */
+static void record_line(Mt__ProcessInterval *made, const struct process *process)
+{
+	const struct words *words = &process->words;
+	size_t count = words->argument_bytes < LINE_MOST ? words->argument_bytes : LINE_MOST;
+
+	made->has_line = words->arguments && count > 1;
+	if (!made->has_line)
+		return;
+	made->line = binary(words->arguments, count);
+	for (size_t i = 0; i < count; i++) {
+		if (!made->line.data[i])
+			made->line.data[i] = ' ';
+	}
+}
+
 Mt__ProcessInterval *record_interval(struct process *process, bool unmoved,
 				     const struct record_options *options)
 {
@@ -342,6 +360,11 @@ Mt__ProcessInterval *record_interval(struct process *process, bool unmoved,
 	made->closing = record_closing(state, options);
 	made->rows = rows;
 	made->n_rows = count;
+	if (options->screen) {
+		made->has_parent_pid = true;
+		made->parent_pid = state->parent_pid;
+		record_line(made, process);
+	}
 	return made;
 }
 

@@ -14,6 +14,7 @@ struct record_options {
 	int64_t boot_to_unix_ns;
 	uint32_t page_bytes;
 	bool calls;
+	bool screen; /* intervals are for one: with the parent, and the arguments as a line */
 };
 
 /* The names that a capture's numbers stand for. */

@@ -193,6 +193,8 @@ void model_build_interval(struct interval_model *interval, const Mt__Capture *ca
 		made->closing = sheet(process->closing);
 		made->rows = ledger_build(capture, process->rows, process->n_rows,
 					  &made->row_count);
+		made->parent_pid = process->parent_pid;
+		made->line = process->has_line ? text(process->line) : NULL;
 	}
 }
 
@@ -200,6 +202,7 @@ void model_free_interval(struct interval_model *interval)
 {
 	for (size_t i = 0; i < interval->process_count; i++) {
 		free(interval->processes[i].command);
+		free(interval->processes[i].line);
 		ledger_free(interval->processes[i].rows, interval->processes[i].row_count);
 	}
 	free(interval->processes);

@@ -135,6 +135,8 @@ struct interval_process {
 	struct balances closing;
 	struct ledger_row *rows;
 	size_t row_count;
+	uint32_t parent_pid; /* 0: not told, as the next one */
+	char *line; /* its arguments, NULL: none */
 };
 
 struct interval_model {
