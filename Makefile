@@ -18,6 +18,7 @@ CFLAGS  ?= -O2 -g
 CHECKS  := -Wall -Wextra -Wformat=2 -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
 COMPILE := $(CC) -std=gnu11 $(CFLAGS) $(CHECKS) -D_GNU_SOURCE $(INCLUDES) -MMD -MP
 COLLECT_LIBRARIES := -lbpf -lelf -lz -lseccomp -lcap-ng
+SCREEN_LIBRARIES  := -lncursesw -ltinfo
 # Not all of those who link these need all of them.
 REPORT_LIBRARIES  := -Wl,--as-needed -ldw -lelf -llzma -liberty -ljansson -lprotobuf-c -lzstd \
 	-lz -lm $(MORE)
@@ -27,12 +28,13 @@ BPF_FLAGS := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(BPF_ARCH) -I. \
 	-I$(SYSROOT)/usr/include/$(MACHINE)-linux-gnu -Wall -Wextra -Wno-unused-parameter -Werror
 
 # The stations of the road that need neither root nor BPF; the unit tests link these alone.
-PURE := base heap snapshot symbol model explain report
-PURE_SOURCES := $(foreach folder,$(PURE),$(wildcard user/$(folder)/*.c))
+PURE := base heap snapshot symbol model explain report view
+PURE_SOURCES := $(filter-out user/view/screen.c, \
+	$(foreach folder,$(PURE),$(wildcard user/$(folder)/*.c)))
 PURE_OBJECTS := $(PURE_SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/capture.pb-c.o \
 	$(BUILD)/profile.pb-c.o
 SOURCES := $(filter-out $(addprefix user/cli/,generate.c completion.c), \
-	$(wildcard user/collect/*.c user/cli/*.c))
+	$(wildcard user/collect/*.c user/cli/*.c)) user/view/screen.c
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
 GENERATED := $(SIDE)/memtrace.skel.h $(SIDE)/old.skel.h build/capture.pb-c.h \
 	build/profile.pb-c.h
@@ -81,7 +83,8 @@ $(BUILD)/user/%.o: user/%.c | $(GENERATED)
 	$(COMPILE) -c $< -o $@
 
 $(BUILD)/memtrace: $(OBJECTS) $(PURE_OBJECTS)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(COLLECT_LIBRARIES) $(REPORT_LIBRARIES)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(COLLECT_LIBRARIES) $(SCREEN_LIBRARIES) \
+		$(REPORT_LIBRARIES)
 
 GENERATE_OBJECTS := $(addprefix $(BUILD)/user/cli/,generate.o completion.o options.o)
 
@@ -163,7 +166,7 @@ $(BUILD)/tests/workload/%: tests/workload/%.c tests/workload/workload.c tests/wo
 # A program for each file of tests/unit, of the pure stations and the options: no libbpf.
 UNITS := $(patsubst %.c,$(BUILD)/%,$(filter-out tests/unit/sample.c,$(wildcard tests/unit/*.c)))
 UNIT_OBJECTS := $(BUILD)/tests/unit/sample.o \
-	$(addprefix $(BUILD)/user/cli/,options.o completion.o) $(PURE_OBJECTS)
+	$(addprefix $(BUILD)/user/cli/,options.o help.o completion.o) $(PURE_OBJECTS)
 
 $(BUILD)/tests/%.o: tests/%.c | $(GENERATED)
 	@mkdir -p $(@D)

@@ -238,6 +238,33 @@ static void reports(void **state)
 	bad("report a b", "one capture FILE");
 }
 
+static void tops(void **state)
+{
+	(void)state;
+	good("top");
+	assert_int_equal(options.command, COMMAND_TOP);
+	assert_true(options.all);
+	assert_true(options.interval > 1.9 && options.interval < 2.1);
+	assert_false(options.calls);
+	assert_false(options.allocators);
+	good("top -p 12 -i 0.5 -d 3");
+	assert_false(options.all);
+	assert_false(options.calls);
+	assert_true(options.allocators);
+	assert_true(options.interval < 0.6);
+	good("top --stacks native -p 1");
+	assert_true(options.calls);
+	good("top --cgroup /");
+	assert_false(options.all);
+	bad("top -p 1 -a", "exclude");
+	bad("top 12", "-p");
+	bad("top -- sleep 1", "takes");
+	bad("top -i 0.01", "0.1");
+	bad("top -f json", "means nothing to memtrace top");
+	bad("top -o /dev/null", "means nothing to memtrace top");
+	bad("-p 1 top", "top");
+}
+
 static void checks(void **state)
 {
 	(void)state;
@@ -341,6 +368,7 @@ int main(void)
 		test(samples),
 		test(flags_and_files),
 		test(reports),
+		test(tops),
 		test(checks),
 		test(help_and_version),
 		test(what_is_no_option),

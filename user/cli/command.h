@@ -8,6 +8,7 @@
 struct error *command_capture(const struct options *options, int *status);
 struct error *command_report(const struct options *options, int *status);
 struct error *command_check(const struct options *options, int *status);
+struct error *command_top(const struct options *options, int *status);
 
 /* Tells the user what went wrong; returns the status to end with. */
 int command_fail(const struct error *error);

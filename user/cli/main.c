@@ -36,6 +36,8 @@ static struct error *run(const struct options *options, int *status)
 		return command_report(options, status);
 	case COMMAND_CHECK:
 		return command_check(options, status);
+	case COMMAND_TOP:
+		return command_top(options, status);
 	case COMMAND_HELP:
 		return print(options_help);
 	case COMMAND_VERSION:

@@ -14,11 +14,15 @@
 #define USAGE 2
 #define LIMIT_DEFAULT 20
 #define SAMPLE_MOST 1000000
+#define TOP_SECONDS 2.0 /* between two pictures */
+#define TOP_LEAST 0.1
 
 /* Commands that an option means something to, a bit each. */
 #define CAPTURE (1U << COMMAND_CAPTURE)
 #define REPORT (CAPTURE | 1U << COMMAND_REPORT)
-#define ANY (REPORT | 1U << COMMAND_CHECK)
+#define FOLLOW (CAPTURE | 1U << COMMAND_TOP)
+#define PRINT (REPORT | 1U << COMMAND_CHECK)
+#define ANY (PRINT | FOLLOW)
 
 struct option_row {
 	const char *name;
@@ -218,38 +222,39 @@ static struct error *set_version(struct options *options, const char *text)
 }
 
 static const struct option_row rows[] = {
-	{ "pid", 'p', "PID[,PID...]", CAPTURE, set_pids,
+	{ "pid", 'p', "PID[,PID...]", FOLLOW, set_pids,
 	  "follow these processes, and the children they make from now on" },
-	{ "all", 'a', NULL, CAPTURE, set_all,
+	{ "all", 'a', NULL, FOLLOW, set_all,
 	  "follow every process, and every one that is born" },
-	{ "cgroup", 0, "PATH", CAPTURE, set_cgroup,
+	{ "cgroup", 0, "PATH", FOLLOW, set_cgroup,
 	  "follow what is in this cgroup, and what enters it" },
-	{ "no-children", 0, NULL, CAPTURE, set_no_children, "do not follow children" },
-	{ "duration", 'd', "SECONDS", CAPTURE, set_duration,
+	{ "no-children", 0, NULL, FOLLOW, set_no_children, "do not follow children" },
+	{ "duration", 'd', "SECONDS", FOLLOW, set_duration,
 	  "stop after that long (decimals allowed)" },
-	{ "interval", 'i', "SECONDS", CAPTURE, set_interval,
-	  "a short report each interval, then the full one at the end" },
-	{ "calls", 0, "on|off", CAPTURE, set_calls,
+	{ "interval", 'i', "SECONDS", FOLLOW, set_interval,
+	  "a short report each interval, then the full one at the end; of top how often it is "
+	  "drawn (2)" },
+	{ "calls", 0, "on|off", FOLLOW, set_calls,
 	  "follow each memory call: failed ones, sizes asked, time inside; costs every system "
-	  "call of the machine about 0.1 us (default: on, with -a and --cgroup off)" },
-	{ "stacks", 0, "none|native|python", CAPTURE, set_stacks,
+	  "call of the machine about 0.1 us (default: on, with -a, --cgroup and top off)" },
+	{ "stacks", 0, "none|native|python", FOLLOW, set_stacks,
 	  "the code that touched each page, by its calls (default: none)" },
 	{ "sample", 0, "N", CAPTURE, set_sample,
 	  "with stacks: follow one page of N, chosen by its address, and scale (default: 1)" },
-	{ "allocators", 0, "on|off", CAPTURE, set_allocators,
+	{ "allocators", 0, "on|off", FOLLOW, set_allocators,
 	  "at the end look at what the heaps of malloc have free (default: on, with -a and "
 	  "--cgroup off)" },
 	{ "format", 'f', "FORMAT", REPORT, set_format,
 	  "text (default), json, openmetrics, folded or pprof" },
 	{ "value", 0, "KIND", REPORT, set_value,
 	  "the bytes of -f folded: resident (default), reserved, touched or released" },
-	{ "output", 'o', "FILE", ANY, set_output,
+	{ "output", 'o', "FILE", PRINT, set_output,
 	  "write the report there, not to standard output" },
 	{ "write", 'w', "FILE", CAPTURE, set_write, "save the capture, for memtrace report" },
 	{ "limit", 0, "N", REPORT, set_limit,
 	  "at most N rows in each table of the text report (20)" },
 	{ "strict", 0, NULL, REPORT, set_strict, "exit with status 3 if anything was lost" },
-	{ "quiet", 'q', NULL, ANY, set_quiet, "no status line" },
+	{ "quiet", 'q', NULL, PRINT, set_quiet, "no status line" },
 	{ "verbose", 'v', NULL, ANY, set_verbose,
 	  "more: a line for each bucket of a histogram, what libbpf has to say" },
 	{ "help", 'h', NULL, ANY, set_help, "this text" },
@@ -364,16 +369,27 @@ static struct error *check_targets(const struct options *options)
 /* What is not after "--" may be meant as a command of memtrace: it is never another program. */
 static struct error *check_command(const char *word)
 {
-	static const char *const own[] = { "report", "check", "diff", "top", "serve" };
+	static const char *const own[] = { "report", "check", "top", "diff", "serve" };
 
 	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
 		if (strcmp(word, own[i]))
 			continue;
-		return i < 2 ? usage("memtrace %s: the options come after '%s'", word, word) :
+		return i < 3 ? usage("memtrace %s: the options come after '%s'", word, word) :
 			       usage("no command '%s' in this version (-- %s runs a program of "
 				     "that name)", word, word);
 	}
 	return NULL;
+}
+
+/* The whole system unless somebody is named. */
+static struct error *check_top(struct options *options)
+{
+	options->all |= !options->pid_count && !options->cgroup;
+	if (!options->interval)
+		options->interval = TOP_SECONDS;
+	if (options->interval < TOP_LEAST)
+		return usage("memtrace top takes an --interval of 0.1 seconds or more");
+	return check_targets(options);
 }
 
 static struct error *parse_command(struct options *options, int count, char **words)
@@ -382,6 +398,8 @@ static struct error *parse_command(struct options *options, int count, char **wo
 		options->command = COMMAND_REPORT;
 	else if (count > 1 && !strcmp(words[1], "check"))
 		options->command = COMMAND_CHECK;
+	else if (count > 1 && !strcmp(words[1], "top"))
+		options->command = COMMAND_TOP;
 	if (options->command != COMMAND_CAPTURE)
 		count--, words++;
 	TRY(parse_rows(options, count, words));
@@ -397,6 +415,10 @@ static struct error *parse_command(struct options *options, int count, char **wo
 		if (count)
 			return usage("memtrace check takes nothing, not '%s'", words[0]);
 		return NULL;
+	case COMMAND_TOP:
+		if (count)
+			return usage("memtrace top takes -p PID or -a, not '%s'", words[0]);
+		return check_top(options);
 	case COMMAND_CAPTURE:
 		if (count && strcmp(words[-1], "--"))
 			TRY(check_command(words[0]));
@@ -419,7 +441,8 @@ struct error *options_parse(struct options *options, int count, char **words)
 	};
 	TRY(parse_command(options, count, words));
 	if (options->calls < 0)
-		options->calls = options->stacks || !(options->all || options->cgroup);
+		options->calls = options->stacks || !(options->all || options->cgroup ||
+						      options->command == COMMAND_TOP);
 	if (options->allocators < 0)
 		options->allocators = !(options->all || options->cgroup);
 	if (options->stacks && !options->calls)
@@ -434,23 +457,8 @@ void options_free(struct options *options)
 
 /* ---- what is made of the table ---- */
 
-static const char *const synopses[][2] = {
-	{ "memtrace [OPTIONS] -p PID[,PID...]", "follow running processes" },
-	{ "memtrace [OPTIONS] -- COMMAND [ARG...]", "run a command and follow it" },
-	{ "memtrace [OPTIONS] -a", "follow the whole system" },
-	{ "memtrace report [OPTIONS] FILE", "any report again from a saved capture" },
-	{ "memtrace check", "what works here, and how to get the rest" },
-};
-
-void options_help(FILE *out)
+void options_list(FILE *out)
 {
-	fputs("Where a process's memory really is: allocated, touched, given back, by whom.\n\n",
-	      out);
-	for (size_t i = 0; i < sizeof(synopses) / sizeof(synopses[0]); i++) {
-		fprintf(out, "  %-38s ", synopses[i][0]);
-		text_fill(out, synopses[i][1], 41, 41, 80);
-	}
-	fputc('\n', out);
 	for (size_t i = 0; i < ROWS; i++) {
 		char name[64];
 
@@ -460,8 +468,6 @@ void options_help(FILE *out)
 			rows[i].letter ? rows[i].letter : ' ', rows[i].letter ? ',' : ' ', name);
 		text_fill(out, rows[i].help, 29, 29, 80);
 	}
-	fputs("\nCtrl-C, SIGTERM, -d and the target's own end stop the capture and give the\n"
-	      "report; a second Ctrl-C kills.  The manual: man memtrace\n", out);
 }
 
 void options_manual(FILE *out)

@@ -16,6 +16,7 @@ enum command {
 	COMMAND_CAPTURE,
 	COMMAND_REPORT,
 	COMMAND_CHECK,
+	COMMAND_TOP,
 	COMMAND_HELP,
 	COMMAND_VERSION,
 };
@@ -33,7 +34,7 @@ struct options {
 	enum stacks_kind stacks;
 	unsigned int sample; /* follow one page of so many */
 	double duration; /* seconds, 0: until something ends it */
-	double interval; /* seconds, 0: none */
+	double interval; /* seconds, 0: none; of a screen how often it is drawn */
 	const struct report_format *format;
 	const char *output; /* NULL: standard output */
 	const char *write;  /* capture to save, NULL: none */
@@ -50,6 +51,9 @@ struct error *options_parse(struct options *options, int count, char **words);
 void options_free(struct options *options);
 
 void options_help(FILE *out);
+
+/* A line or more for each option. */
+void options_list(FILE *out);
 
 /* All of them, with a blank before each. */
 void options_names(FILE *out);

@@ -5,14 +5,13 @@
 #include "user/base/cleanup.h"
 #include "user/base/text.h"
 #include "user/cli/signals.h"
+#include "user/cli/timer.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/timerfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #define TICK_SECONDS 0.1
@@ -29,34 +28,6 @@ struct session {
 	bool wants_status, shows_status;
 	unsigned int ticks;
 };
-
-/* ---- timers ---- */
-
-static struct timespec span(double seconds)
-{
-	struct timespec time = { .tv_sec = (time_t)seconds };
-
-	time.tv_nsec = (seconds - (double)time.tv_sec) * 1e9;
-	if (!time.tv_sec && !time.tv_nsec)
-		time.tv_nsec = 1;
-	return time;
-}
-
-static void set_timer(int fd, double seconds, bool again)
-{
-	struct itimerspec timer = { .it_value = span(seconds) };
-
-	if (again)
-		timer.it_interval = timer.it_value;
-	timerfd_settime(fd, 0, &timer, NULL);
-}
-
-static bool take_timer(int fd)
-{
-	uint64_t count;
-
-	return read(fd, &count, sizeof(count)) == sizeof(count);
-}
 
 /* ---- the status line ---- */
 
@@ -134,25 +105,25 @@ static void notice_stop(struct session *session)
 		return;
 	session->stopping = true;
 	if (collector_child(session->collector))
-		set_timer(session->deadline, GRACE_SECONDS, false);
+		timer_set(session->deadline, GRACE_SECONDS, false);
 	else
 		session->done = true;
 }
 
 static struct error *take_ready(struct session *session, const struct pollfd *polled)
 {
-	if (polled[0].revents && take_timer(session->tick)) {
+	if (polled[0].revents && timer_take(session->tick)) {
 		session->ticks++;
 		if (session->wants_status && session->ticks % STATUS_TICKS == 0 && !in_background())
 			write_status(session);
 	}
-	if (polled[2].revents && take_timer(session->deadline))
+	if (polled[2].revents && timer_take(session->deadline))
 		session->done = true;
 	collector_tick(session->collector);
 	if (collector_ended(session->collector))
 		session->done = true;
 	notice_stop(session);
-	if (polled[1].revents && take_timer(session->interval) && !session->done)
+	if (polled[1].revents && timer_take(session->interval) && !session->done)
 		return write_interval(session);
 	return NULL;
 }
@@ -180,16 +151,14 @@ static struct error *open_session(struct session *session)
 {
 	const struct options *options = session->options;
 
-	session->tick = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	session->interval = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	session->deadline = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	if (session->tick < 0 || session->interval < 0 || session->deadline < 0)
-		return error_new(errno, "cannot make timers");
-	set_timer(session->tick, TICK_SECONDS, true);
+	TRY(timer_open(&session->tick));
+	TRY(timer_open(&session->interval));
+	TRY(timer_open(&session->deadline));
+	timer_set(session->tick, TICK_SECONDS, true);
 	if (options->interval > 0)
-		set_timer(session->interval, options->interval, true);
+		timer_set(session->interval, options->interval, true);
 	if (options->duration > 0)
-		set_timer(session->deadline, options->duration, false);
+		timer_set(session->deadline, options->duration, false);
 	session->wants_status = wants_status(options);
 	return NULL;
 }

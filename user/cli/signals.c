@@ -15,7 +15,9 @@ static struct {
 	int pidfd;
 	volatile sig_atomic_t stopped_by; /* 0: nothing so far */
 	volatile sig_atomic_t by_key;
+	volatile sig_atomic_t resized, suspended;
 	uint64_t stopped_ns;
+	void (*drop)(void); /* NULL: there is no screen */
 } signals;
 
 static const int stopping[] = { SIGINT, SIGTERM, SIGHUP };
@@ -47,6 +49,8 @@ static void die_of(int number)
 {
 	sigset_t set;
 
+	if (signals.drop)
+		signals.drop();
 	signal(number, SIG_DFL);
 	sigemptyset(&set);
 	sigaddset(&set, number);
@@ -120,6 +124,56 @@ bool signals_stopped(void)
 bool signals_stopped_by_key(void)
 {
 	return signals.by_key;
+}
+
+/* ---- with a screen ---- */
+
+/* What ends a program that has nothing against it. */
+static const int fatal[] = { SIGQUIT, SIGILL, SIGABRT, SIGBUS, SIGFPE, SIGSEGV };
+
+static void note(int number)
+{
+	if (number == SIGWINCH)
+		signals.resized = 1;
+	else
+		signals.suspended = 1;
+}
+
+void signals_open_screen(void (*drop)(void))
+{
+	struct sigaction noting = { .sa_handler = note, .sa_flags = SA_RESTART };
+	struct sigaction dying = { .sa_handler = die_of };
+
+	signals.drop = drop;
+	sigaction(SIGWINCH, &noting, NULL);
+	sigaction(SIGTSTP, &noting, NULL);
+	for (size_t i = 0; i < sizeof(fatal) / sizeof(fatal[0]); i++)
+		sigaction(fatal[i], &dying, NULL);
+}
+
+bool signals_take_resize(void)
+{
+	bool was = signals.resized;
+
+	signals.resized = 0;
+	return was;
+}
+
+bool signals_take_suspend(void)
+{
+	bool was = signals.suspended;
+
+	signals.suspended = 0;
+	return was;
+}
+
+void signals_suspend(void)
+{
+	const struct sigaction noting = { .sa_handler = note, .sa_flags = SA_RESTART };
+
+	signal(SIGTSTP, SIG_DFL);
+	raise(SIGTSTP);
+	sigaction(SIGTSTP, &noting, NULL);
 }
 
 void signals_spare_writers(void)

@@ -23,6 +23,19 @@ bool signals_stopped(void);
 /* Was that a key?  Terminals show it as ^C, and leave the cursor there. */
 bool signals_stopped_by_key(void);
 
+/*
+ * For a screen: notes a new size, and the wish to be stopped (Ctrl-Z).  Who is killed puts the
+ * terminal back before, by `drop`, which makes system calls and no more; also by an error of ours.
+ */
+void signals_open_screen(void (*drop)(void));
+
+/* Was there one since this was asked last? */
+bool signals_take_resize(void);
+bool signals_take_suspend(void);
+
+/* Stops, as Ctrl-Z does with other programs; returns when it goes on. */
+void signals_suspend(void);
+
 /* A write that fails is an error like any other, and no death by signal. */
 void signals_spare_writers(void);
 
