@@ -8,6 +8,7 @@
 #include "bpf/range.bpf.h"
 
 #define PROT_EXEC 4
+#define ENOMEM 12
 
 static __always_inline bool is_memory_call(long number)
 {
@@ -207,6 +208,8 @@ static __noinline int note_pages_of_call(__u32 slot, __u32 operation, __u64 resu
 		break;
 	case MT_OP_MREMAP:
 		kept = whole_pages(call.argument[2]);
+		if (call.argument[3] & MREMAP_FIXED)
+			forget_pages(slot, result, kept, operation);
 		if (result != start)
 			move_pages(slot, start, result, bytes < kept ? bytes : kept);
 	}
@@ -220,12 +223,21 @@ static __noinline KEEPS_RESULT int note_populated(__u32 slot, __u32 operation, _
 	struct call call = call_of(current_task());
 	__u64 start = call.argument[0];
 
-	if (operation == MT_OP_MMAP)
+	__u64 bytes = whole_pages(call.argument[1] + (start & 4095)), end;
+
+	if (operation == MT_OP_MMAP) {
 		start = result;
-	else if (operation != MT_OP_MADV_POPULATE && call.number != NR_MLOCK &&
-		 call.number != NR_MLOCK2)
+	} else if (operation == MT_OP_MADV_COLLAPSE) { /* the huge pages that fit into it */
+		end = (start + bytes) & -(1ULL << HUGE_SHIFT);
+		start = (start + (1ULL << HUGE_SHIFT) - 1) & -(1ULL << HUGE_SHIFT);
+		if (end <= start)
+			return 0;
+		bytes = end - start;
+	} else if (operation != MT_OP_MADV_POPULATE && call.number != NR_MLOCK &&
+		   call.number != NR_MLOCK2) {
 		return 0;
-	note_brought(slot, start, whole_pages(call.argument[1] + (start & 4095)), pages);
+	}
+	note_brought(slot, start, bytes, pages);
 	return 0;
 }
 
@@ -269,6 +281,9 @@ static __always_inline void follow_call(__u32 slot, __u32 operation, const struc
 {
 	if (state->released_anon && !(operation & NOT_OURS))
 		give_back(slot, operation & ~FAILED, state->released_anon);
+	/* Of a range with a hole all that is there has been given back. */
+	if (operation == (MT_OP_MADV_DONTNEED | FAILED) && result == -ENOMEM)
+		note_pages_of_call(slot, MT_OP_MADV_DONTNEED, 0);
 	if (operation & (FAILED | NOT_OURS))
 		return;
 	note_pages_of_call(slot, operation, result);

@@ -14,8 +14,9 @@
 #define MAP_PRIVATE 2
 #define MAP_ANONYMOUS 0x20
 #define MAP_HUGE_SHIFT 26
+#define MREMAP_FIXED 2
 #define MREMAP_DONTUNMAP 4
-#define HUGE_SHIFT 21 /* of pages of hugetlbfs, where the call does not say */
+#define HUGE_SHIFT 21 /* of huge pages, where the call does not say */
 
 static __always_inline __u64 whole_pages(__u64 bytes)
 {

@@ -12,7 +12,8 @@ import support
 
 ZOO = support.ROOT / "build" / "tests" / "stacks" / "zoo"
 CASES = ("plain", "recursion", "alloca", "far-frame", "realigned", "callback", "handler", "thread",
-         "read", "populated", "locked", "unmapped", "dropped", "moved", "cut", "covered", "heap")
+         "read", "populated", "locked", "collapsed", "unmapped", "dropped", "moved", "cut",
+         "covered", "heap")
 FAULTS = ("fault", "fault.kernel", "fault.cow")
 
 
@@ -90,7 +91,8 @@ def test_every_page_has_a_site(run):
     assert resident + elsewhere == process["at_exit"]["anon_bytes"]
     touched = sum(site["touched_bytes"] for site in process["sites"])
     brought = sum(row["anon_bytes"] for row in process["ledger"]
-                  if row["operation"] in (*FAULTS, "mmap", "mlock"))
+                  if row["operation"] in (*FAULTS, "mmap", "mlock", "madvise.collapse",
+                                          "madvise.populate"))
     assert touched == brought + sum(site["gave_back_by"].get("mmap", 0)
                                     for site in process["sites"])
 

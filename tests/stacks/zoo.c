@@ -22,6 +22,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#ifndef MADV_COLLAPSE /* of Linux 6.1 */
+#define MADV_COLLAPSE 25
+#endif
+#define HUGE (512 * PAGE)
+
 #define DEEP 29
 #define FAR_BYTES 70000
 
@@ -191,6 +196,15 @@ static NOINLINE void by_locking(void)
 	stay();
 }
 
+/* As many as it lacks; where no huge page is to be had, they come one by one. */
+static NOINLINE void by_collapsing(void)
+{
+	if (madvise(pages, HUGE, MADV_COLLAPSE))
+		madvise(pages + PAGE, HUGE - PAGE, MADV_POPULATE_WRITE);
+	remember_chain();
+	stay();
+}
+
 /* ---- the cases ---- */
 
 static void begin(size_t count)
@@ -242,6 +256,18 @@ static NOINLINE void touch_and_cover(void)
 	pages = mmap(pages, 29 * PAGE, PROT_READ | PROT_WRITE,
 		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 	tell("covered", present_pages(pages, page_count), "mmap", 1);
+}
+
+static NOINLINE void collapse(void)
+{
+	pages = mmap(NULL, 2 * HUGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	pages = (char *)(((uintptr_t)pages + HUGE - 1) & -HUGE);
+	madvise(pages, HUGE, MADV_NOHUGEPAGE);
+	*(volatile char *)pages = 1;
+	madvise(pages, HUGE, MADV_HUGEPAGE);
+	by_collapsing();
+	page_count = HUGE / PAGE - 1;
+	tell("collapsed", present_pages(pages + PAGE, page_count), "-", 2);
 }
 
 static NOINLINE void touch_the_heap(void)
@@ -301,6 +327,7 @@ int main(void)
 	touch_and_cut();
 	begin(173);
 	touch_and_cover();
+	collapse();
 	touch_the_heap();
 	return 0;
 }
