@@ -30,7 +30,7 @@ def complete():
         sites=[{"stack": [frame], "truncated": False, "reserved_bytes": 0,
                 "unreserved_bytes": 0, "never_touched_bytes": 0,
                 "unreserved_untouched_bytes": 0, "gave_back_bytes": 0, "gave_back_by": {},
-                "touched_bytes": 0, "released_bytes": 0, "resident_bytes": 0,
+                "touched_bytes": 0, "released_bytes": 0, "resident_bytes": 0, "swapped_bytes": 0,
                 "released_by": {"munmap": 0, "brk.shrink": 0}}],
         mappings=[{"kind": "heap", "name": "glibc arena", "count": 0, "virtual_bytes": 0,
                    "resident_bytes": 0, "never_touched_bytes": 0}],

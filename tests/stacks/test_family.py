@@ -48,7 +48,7 @@ def test_the_rest_is_inherited(run):
                 if any(row["operation"] == "fork" for row in process["ledger"])]
     assert len(children) == 3
     for process in children:
-        assert process["unsited"]["meaning"] == "inherited"
+        assert process["unsited"]["meaning"] == f"inherited from {process['parent_pid']}"
         assert process["unsited"]["resident_bytes"] > 0
         held = sum(site["resident_bytes"] for site in process["sites"])
         assert held + process["unsited"]["resident_bytes"] == process["at_exit"]["anon_bytes"]

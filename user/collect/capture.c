@@ -136,6 +136,43 @@ static struct smaps *read_mappings(const struct collector *collector)
 	return smaps;
 }
 
+static bool takes_unasked(uint16_t operation)
+{
+	return operation == MT_OP_RECLAIM || operation == MT_OP_MADV_PAGEOUT ||
+	       operation == MT_OP_KSM || operation == MT_OP_REMOTE;
+}
+
+/* Which operation took most pages that are not in swap, without a call that says which pages;
+ * MT_OPERATIONS: none took any. */
+static uint32_t taker_of(const struct process *live)
+{
+	uint32_t taker = MT_OPERATIONS;
+	int64_t most = INT64_MAX;
+
+	for (size_t i = 0; i < live->row_count; i++) {
+		const struct row *row = &live->rows[i];
+
+		if (!takes_unasked(row->operation) || row->moved[MT_ANON] >= 0 ||
+		    row->moved[MT_ANON] + row->moved[MT_SWAP] >= most)
+			continue;
+		most = row->moved[MT_ANON] + row->moved[MT_SWAP];
+		taker = row->operation;
+	}
+	return taker;
+}
+
+static void expect_absent(struct collector *collector)
+{
+	for (const struct process *process = collector->processes.first; process;
+	     process = process->next) {
+		const struct process *live = process->live;
+		uint32_t taker = live && !live->shares_with ? taker_of(live) : MT_OPERATIONS;
+
+		if (taker != MT_OPERATIONS)
+			stacks_expect_absent(collector->stacks, live->serial, process->pid, taker);
+	}
+}
+
 static void fill_processes(struct collector *collector, Mt__Capture *capture,
 			   const struct smaps *smaps)
 {
@@ -289,8 +326,10 @@ Mt__Capture *capture_build(struct collector *collector, uint64_t duration_ns)
 
 	record_histograms(capture, &collector->processes, &collector->kernel);
 	fill_notes(collector, capture);
-	if (collector->stacks)
+	if (collector->stacks) {
+		expect_absent(collector);
 		stacks_record(collector->stacks, capture);
+	}
 	fill_losses(collector, capture);
 	fill_processes(collector, capture, smaps);
 	kernel_free(&collector->kernel); /* before the report takes memory */

@@ -5,6 +5,7 @@
 #include "build/memtrace.skel.h"
 #include "user/base/cleanup.h"
 #include "user/base/memory.h"
+#include "user/collect/absent.h"
 #include "user/collect/range.h"
 #include "user/collect/self.h"
 
@@ -26,6 +27,7 @@ struct kept {
 struct site_store {
 	struct kernel *kernel;
 	struct range_list *ranges;
+	struct absent absent;
 	struct kept *kept; /* after site_store_read() by serial, each once */
 	size_t count;
 	uint64_t swept_ns;
@@ -47,6 +49,7 @@ void site_store_free(struct site_store *sites)
 	if (!sites)
 		return;
 	range_list_free(sites->ranges);
+	absent_free(&sites->absent);
 	free(sites->kept);
 	free(sites);
 }
@@ -154,6 +157,8 @@ static void take_piece(struct site_store *sites, const struct piece *piece, cons
 		range_list_touch(sites->ranges, &piece->keys[i], &piece->shadow[i]);
 		if (open)
 			bpf_map_delete_elem(fd, &piece->keys[i]);
+		else
+			absent_look(&sites->absent, &piece->keys[i], &piece->shadow[i]);
 	}
 }
 
@@ -260,6 +265,12 @@ static void add(struct kept *to, const struct kept *what)
 	to->reserved.gone_untouched += what->reserved.gone_untouched;
 }
 
+void site_store_expect_absent(struct site_store *sites, uint32_t serial, uint32_t pid,
+			      uint32_t operation)
+{
+	absent_open(&sites->absent, serial, pid, operation);
+}
+
 void site_store_read(struct site_store *sites)
 {
 	int fd = bpf_map__fd(sites->kernel->skeleton->maps.sites);
@@ -291,31 +302,46 @@ static int64_t at_least_0(int64_t bytes)
 	return bytes > 0 ? bytes : 0;
 }
 
-/* What is of pages is of those that are followed: each stands for several. */
-static Mt__Site *record_site(const struct kept *kept, const struct kernel *kernel)
+/* Still its own are those in swap; what was taken is as good as given back. */
+static void take_absent(struct kept *kept, Mt__Site *made, const struct absent *absent,
+			int64_t followed_bytes)
 {
-	int64_t page_bytes = kernel->page_bytes, followed_bytes = page_bytes * kernel->sample;
+	uint32_t operation = MT_OP_RECLAIM;
+	struct absent_pages pages = absent_of(absent, &kept->key, &operation);
+
+	kept->site.resident_pages -= (int64_t)pages.swapped + pages.taken;
+	kept->site.released_pages[operation % MT_OPERATIONS] += pages.taken;
+	made->has_swapped_bytes = 1;
+	made->swapped_bytes = pages.swapped * followed_bytes;
+}
+
+/* What is of pages is of those that are followed: each stands for several. */
+static Mt__Site *record_site(struct kept kept, const struct site_store *sites)
+{
+	int64_t page_bytes = sites->kernel->page_bytes;
+	int64_t followed_bytes = page_bytes * sites->kernel->sample;
 	Mt__Site *made = memory_new(1, sizeof(*made));
 
 	mt__site__init(made);
-	made->stack = kept->key.stack;
-	made->touched_bytes = kept->site.touched_pages * followed_bytes;
-	made->resident_bytes = kept->site.resident_pages * followed_bytes;
+	take_absent(&kept, made, &sites->absent, followed_bytes);
+	made->stack = kept.key.stack;
+	made->touched_bytes = kept.site.touched_pages * followed_bytes;
+	made->resident_bytes = kept.site.resident_pages * followed_bytes;
 	made->n_released_bytes = MT_OPERATIONS;
 	made->released_bytes = memory_new(MT_OPERATIONS, sizeof(*made->released_bytes));
 	for (size_t i = 0; i < MT_OPERATIONS; i++)
-		made->released_bytes[i] = kept->site.released_pages[i] * followed_bytes;
+		made->released_bytes[i] = kept.site.released_pages[i] * followed_bytes;
 	made->n_gave_back_bytes = MT_OPERATIONS;
 	made->gave_back_bytes = memory_new(MT_OPERATIONS, sizeof(*made->gave_back_bytes));
 	for (size_t i = 0; i < MT_OP_CALLS; i++)
 		made->gave_back_bytes[MT_OP_CALL_FIRST + i] =
-			kept->site.gave_back_pages[i] * page_bytes;
+			kept.site.gave_back_pages[i] * page_bytes;
 	made->has_reserved_bytes = made->has_unreserved_bytes = made->has_never_touched_bytes = 1;
-	made->reserved_bytes = kept->reserved.reserved;
-	made->unreserved_bytes = kept->reserved.unreserved;
-	made->never_touched_bytes = at_least_0(kept->reserved.never_touched);
+	made->reserved_bytes = kept.reserved.reserved;
+	made->unreserved_bytes = kept.reserved.unreserved;
+	made->never_touched_bytes = at_least_0(kept.reserved.never_touched);
 	made->has_gone_untouched_bytes = 1;
-	made->gone_untouched_bytes = at_least_0(kept->reserved.gone_untouched);
+	made->gone_untouched_bytes = at_least_0(kept.reserved.gone_untouched);
 	return made;
 }
 
@@ -341,7 +367,7 @@ void site_store_record(const struct site_store *sites, uint32_t serial, Mt__Proc
 		process->sites = memory_grow(process->sites, process->n_sites,
 					     sizeof(*process->sites));
 		process->sites[process->n_sites++] =
-			record_site(&sites->kept[i], sites->kernel);
+			record_site(sites->kept[i], sites);
 	}
 }
 

@@ -24,6 +24,11 @@ uint64_t site_store_lost(const struct site_store *sites);
 /* Makes room in the kernel side: what it holds of address spaces that are gone is kept here. */
 void site_store_sweep(struct site_store *sites);
 
+/* An operation took pages of a process that lives, not by a call of its own: which they are will
+ * be looked up in its page tables. */
+void site_store_expect_absent(struct site_store *sites, uint32_t serial, uint32_t pid,
+			      uint32_t operation);
+
 /* Reads all, for the calls of the next one. */
 void site_store_read(struct site_store *sites);
 

@@ -229,6 +229,12 @@ static void record_stack(Mt__Capture *capture, const struct stack *stack,
 	capture->stacks[capture->n_stacks++] = made;
 }
 
+void stacks_expect_absent(struct stacks *stacks, uint32_t serial, uint32_t pid,
+			  uint32_t operation)
+{
+	site_store_expect_absent(stacks->sites, serial, pid, operation);
+}
+
 void stacks_record(struct stacks *stacks, Mt__Capture *capture)
 {
 	cleanup_free struct frame_key *keys = NULL;

@@ -24,6 +24,10 @@ void stacks_add(struct stacks *stacks, const struct mt_event *event, size_t byte
 /* Looks for code of processes that the kernel side does not know yet. */
 void stacks_tick(struct stacks *stacks);
 
+/* See site_store_expect_absent(): before the next one. */
+void stacks_expect_absent(struct stacks *stacks, uint32_t serial, uint32_t pid,
+			  uint32_t operation);
+
 /* Fills in the frames, the stacks and the sites of the processes. */
 void stacks_record(struct stacks *stacks, Mt__Capture *capture);
 

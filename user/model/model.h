@@ -111,12 +111,13 @@ struct process_model {
 	size_t row_count;
 	struct histogram_model *histograms;
 	size_t histogram_count;
-	bool has_sites; /* stacks were asked for: the next five mean something */
+	bool has_sites; /* stacks were asked for: the next ones mean something */
 	uint32_t sample; /* one page of so many has a stack, and stands for as many */
 	const struct code_model *code; /* what their stacks are of */
 	struct site_model *sites; /* by what they hold, most first */
 	size_t site_count;
 	int64_t unsited_bytes; /* anonymous memory that no site holds */
+	char unsited_meaning[96]; /* why, in a few words */
 	int64_t unsited_virtual_bytes; /* address space that none has reserved */
 	bool has_lazy_free;
 	struct lazy_free lazy_free;

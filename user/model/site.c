@@ -115,6 +115,7 @@ static void read_site(struct site_model *site, const Mt__Capture *capture,
 	site->never_touched_bytes = from->never_touched_bytes;
 	site->gone_untouched_bytes = from->gone_untouched_bytes;
 	site->touched_bytes = from->touched_bytes;
+	site->swapped_bytes = from->swapped_bytes;
 	site->resident_bytes = site->held_bytes = from->resident_bytes;
 	site->released_by = read_by(capture, from->released_bytes, from->n_released_bytes,
 				    &site->released_count, &site->released_bytes);
@@ -145,6 +146,71 @@ static const struct balances *sites_end(const struct process_model *process)
 	return process->has_at_exit ? &process->at_exit : &process->closing;
 }
 
+static bool has_row(const struct process_model *process, const char *operation)
+{
+	for (size_t i = 0; i < process->row_count; i++) {
+		if (!strcmp(process->rows[i].operation, operation))
+			return true;
+	}
+	return false;
+}
+
+/* Some went without a call that says which: they are still in their sites. */
+static bool has_lost_pages(const struct process_model *process)
+{
+	return has_row(process, "reclaim") || has_row(process, "madvise.pageout") ||
+	       has_row(process, "ksm") || has_row(process, "remote");
+}
+
+static int64_t anon_moved(const struct process_model *process, const char *operation)
+{
+	int64_t moved = 0;
+
+	for (size_t i = 0; i < process->row_count; i++) {
+		if (!strcmp(process->rows[i].operation, operation))
+			moved = plus(moved, process->rows[i].moved.bytes[BALANCE_ANON]);
+	}
+	return moved;
+}
+
+/* What the process came with, into `text`. */
+static void name_beginning(const struct process_model *process, char *text, size_t size)
+{
+	*text = 0;
+	if (has_row(process, "exec"))
+		snprintf(text, size, "made by exec");
+	else if (process->opening.bytes[BALANCE_ANON])
+		snprintf(text, size, "before memtrace");
+	else if (has_row(process, "fork"))
+		snprintf(text, size, "inherited from %" PRIu32, process->parent_pid);
+}
+
+/* Why not all is in sites, in a few words. */
+static void name_rest(struct process_model *process)
+{
+	char *text = process->unsited_meaning;
+	size_t size = sizeof(process->unsited_meaning);
+
+	if (process->unsited_bytes < 0) {
+		snprintf(text, size, "%s",
+			 process->sample > 1	 ? "too much, as sites are estimates" :
+			 has_lost_pages(process) ? "in swap, or taken by the kernel" :
+						   "in more than one site");
+		return;
+	}
+	name_beginning(process, text, size);
+	if (anon_moved(process, "khugepaged") > 0)
+		snprintf(text + strlen(text), size - strlen(text), "%smade by khugepaged",
+			 *text ? ", or " : "");
+	if (anon_moved(process, "remote") > 0)
+		snprintf(text + strlen(text), size - strlen(text), "%sby another process",
+			 *text ? ", or " : "");
+	if (!*text)
+		snprintf(text, size, "without a stack");
+	if (process->sample > 1)
+		snprintf(text + strlen(text), size - strlen(text), " (estimated)");
+}
+
 void sites_build(struct process_model *process, const Mt__Capture *capture,
 		 const struct code_model *code, const Mt__Process *from)
 {
@@ -164,6 +230,7 @@ void sites_build(struct process_model *process, const Mt__Capture *capture,
 			minus(process->unsited_virtual_bytes, process->sites[i].reserved_bytes),
 			process->sites[i].unreserved_bytes);
 	}
+	name_rest(process);
 	if (from->n_sites)
 		qsort(process->sites, from->n_sites, sizeof(*process->sites), by_size);
 }
@@ -206,35 +273,4 @@ int64_t site_value(const struct site_model *site, enum site_value value)
 int64_t sites_total(const struct process_model *process)
 {
 	return sites_end(process)->bytes[BALANCE_ANON];
-}
-
-static bool has_row(const struct process_model *process, const char *operation)
-{
-	for (size_t i = 0; i < process->row_count; i++) {
-		if (!strcmp(process->rows[i].operation, operation))
-			return true;
-	}
-	return false;
-}
-
-/* Some went without a call that says which: they are still in their sites. */
-static bool has_lost_pages(const struct process_model *process)
-{
-	return has_row(process, "reclaim") || has_row(process, "madvise.pageout") ||
-	       has_row(process, "ksm") || has_row(process, "remote");
-}
-
-const char *sites_rest_meaning(const struct process_model *process)
-{
-	if (process->sample > 1)
-		return process->unsited_bytes < 0 ? "too much, as the sites are estimates" :
-						    "in no site, as far as can be estimated";
-	if (process->unsited_bytes < 0)
-		return has_lost_pages(process) ? "in swap, or taken by the kernel" :
-						 "in more than one site";
-	if (has_row(process, "exec"))
-		return "made by exec";
-	if (process->opening.bytes[BALANCE_ANON])
-		return "before memtrace";
-	return has_row(process, "fork") ? "inherited" : "without a stack";
 }

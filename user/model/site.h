@@ -47,6 +47,7 @@ struct site_model {
 	int64_t never_touched_bytes; /* of anonymous memory that is still reserved */
 	int64_t gone_untouched_bytes; /* and of what is not, at the least */
 	int64_t touched_bytes, released_bytes, resident_bytes;
+	int64_t swapped_bytes;
 	int64_t held_bytes; /* resident; of a process that ended, before that */
 	struct released *released_by;
 	size_t released_count;
@@ -77,9 +78,6 @@ int64_t site_value(const struct site_model *site, enum site_value value);
 
 /* The anonymous memory that the sites are held against: that of now, or before it ended. */
 int64_t sites_total(const struct process_model *process);
-
-/* Why that is not all in sites, in a few words. */
-const char *sites_rest_meaning(const struct process_model *process);
 
 /* "main"; of a function that is not known "libc.so.6+0x16e0ba", or its address.  To be freed. */
 char *frame_name(const struct frame_model *frame);

@@ -207,7 +207,7 @@ static void write_holders(const struct process_model *process, const struct repo
 	}
 	write_others(holders + shown, count - shown, options, out);
 	if (process->unsited_bytes)
-		write_sum(process->unsited_bytes, 0, 0, sites_rest_meaning(process),
+		write_sum(process->unsited_bytes, 0, 0, process->unsited_meaning,
 			  process->unsited_bytes < 0 && process->sample == 1 ? STYLE_BAD :
 									       STYLE_PLAIN,
 			  options, out);

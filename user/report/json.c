@@ -171,8 +171,8 @@ static json_t *site(const struct site_model *from)
 
 	for (size_t i = 0; i < from->stack->count; i++)
 		json_array_append_new(stack, frame(from->stack->frames[i]));
-	return json_pack("{s:o, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "stack",
-			 stack, "truncated", from->stack->truncated,
+	return json_pack("{s:o, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}",
+			 "stack", stack, "truncated", from->stack->truncated,
 			 "reserved_bytes", (json_int_t)from->reserved_bytes,
 			 "unreserved_bytes", (json_int_t)from->unreserved_bytes,
 			 "never_touched_bytes", (json_int_t)from->never_touched_bytes,
@@ -180,6 +180,7 @@ static json_t *site(const struct site_model *from)
 			 "touched_bytes", (json_int_t)from->touched_bytes,
 			 "released_bytes", (json_int_t)from->released_bytes,
 			 "resident_bytes", (json_int_t)from->resident_bytes,
+			 "swapped_bytes", (json_int_t)from->swapped_bytes,
 			 "gave_back_bytes", (json_int_t)from->gave_back_bytes,
 			 "released_by", bytes_by(from->released_by, from->released_count),
 			 "gave_back_by", bytes_by(from->gave_back_by, from->gave_back_count));
@@ -294,7 +295,7 @@ static json_t *process_tail(const struct model *model, const struct process_mode
 				    json_pack("{s:I, s:I, s:s}", "resident_bytes",
 					      (json_int_t)from->unsited_bytes, "virtual_bytes",
 					      (json_int_t)from->unsited_virtual_bytes, "meaning",
-					      sites_rest_meaning(from)));
+					      from->unsited_meaning));
 	json_object_set_new(object, "mappings", mappings(from));
 	if (from->allocator_count)
 		json_object_set_new(object, "allocators", allocators(from));

@@ -262,7 +262,7 @@ static void add_process(Pprof__Profile *profile, const struct process_model *pro
 	if (process->has_sites && process->unsited_bytes)
 		add_comment(profile, "process %u, %s: %" PRId64 " bytes %s are in no sample",
 			    process->pid, command, process->unsited_bytes,
-			    sites_rest_meaning(process));
+			    process->unsited_meaning);
 }
 
 /* ---- all of it ---- */
