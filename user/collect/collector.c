@@ -40,6 +40,7 @@ struct error *collector_new(const struct collector_options *options, struct coll
 	struct error *error;
 
 	collector->options = *options;
+	collector->options.sample = options->sample ?: 1;
 	collector->looks = (struct looks){ .on = options->allocators,
 					   .command = options->command != NULL };
 	collector->cost.socket = -1;
