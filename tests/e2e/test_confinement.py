@@ -15,6 +15,7 @@ import pytest
 from program import (assert_full_report, eventually, memtrace, nobody, public_copy, public_folder,
                      refused, running)
 from puppet import program, puppet
+from terminal import on_terminal
 import support
 
 CAP_DAC_READ_SEARCH, CAP_KILL, CAP_SYS_PTRACE, CAP_SYS_ADMIN = 2, 5, 19, 21
@@ -82,6 +83,27 @@ def test_capture_of_a_command_may_send_it_signals():
         assert_confined(background.pid, CAP_SYS_PTRACE, CAP_KILL)
         background.signal(signal.SIGINT)
         background.wait()
+
+
+def test_screen_may_set_its_terminal_and_nothing_else():
+    with puppet() as target:
+        with on_terminal(support.MEMTRACE, "top", "-i", "0.2", "-p", target.pid) as terminal:
+            terminal.read_until(b"events/s")
+            assert_confined(terminal.process.pid, CAP_SYS_PTRACE)
+            terminal.type(b"q")
+            assert terminal.wait() == 0
+
+
+def test_screen_makes_no_call_that_it_may_not():
+    with puppet() as target, public_folder() as folder:
+        with on_terminal("strace", "-f", "-o", folder / "calls", support.MEMTRACE, "top", "-i",
+                         "0.2", "-p", target.pid) as terminal:
+            terminal.read_until(b"events/s")
+            for keys in (b"\r", b"\x1b", b"/x\r", b"\x0c", b"q"):
+                terminal.type(keys)
+                terminal.read(0.5)
+            assert terminal.wait() == 0
+        assert "ENOSYS" not in (folder / "calls").read_text(errors="replace")
 
 
 def test_capture_with_stacks_opens_files_and_makes_maps():

@@ -155,6 +155,16 @@ def test_what_moved_it_and_why():
         screen.shows("fault +", seconds=5)
 
 
+def test_whose_code():
+    with puppet() as target, top("-p", target.pid, "--stacks", "native", rows=40) as screen:
+        target.do("touch 10000")
+        site = screen.shows(" MiB  touched by", seconds=60)
+        assert size_of(site.split()[0] + "M") >= 38, site
+        assert "touched by touch" in site
+        screen.type("Enter")
+        screen.shows("whose code touched it first")
+
+
 def test_whole_system_by_size():
     with puppet() as target, top(columns=100, rows=50) as screen:
         target.do("touch 100000")

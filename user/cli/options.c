@@ -239,7 +239,7 @@ static const struct option_row rows[] = {
 	  "call of the machine about 0.1 us (default: on, with -a, --cgroup and top off)" },
 	{ "stacks", 0, "none|native|python", FOLLOW, set_stacks,
 	  "the code that touched each page, by its calls (default: none)" },
-	{ "sample", 0, "N", CAPTURE, set_sample,
+	{ "sample", 0, "N", FOLLOW, set_sample,
 	  "with stacks: follow one page of N, chosen by its address, and scale (default: 1)" },
 	{ "allocators", 0, "on|off", FOLLOW, set_allocators,
 	  "at the end look at what the heaps of malloc have free (default: on, with -a and "

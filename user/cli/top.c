@@ -285,6 +285,7 @@ static struct error *start(struct top *top)
 		.children = options->children,
 		.calls = options->calls,
 		.stacks = options->stacks,
+		.sample = options->sample,
 		.allocators = options->allocators,
 		.screen = true,
 	};

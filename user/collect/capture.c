@@ -385,6 +385,10 @@ static void look_inside(struct collector *collector, Mt__Capture *capture,
 {
 	struct smaps own;
 
+	if (collector->stacks && process->live) {
+		stacks_look(collector->stacks, serial_of(process), capture, made);
+		runtimes_name(&collector->runtimes, process->start_boot_ns, capture, made);
+	}
 	looks_one(&collector->looks, process);
 	look_record(process, capture, made, collector->record.read_ns);
 	if (!process->live)

@@ -360,14 +360,36 @@ static size_t first_of(const struct site_store *sites, uint32_t serial)
 	return low;
 }
 
+static Mt__Site *add_site(const struct site_store *sites, const struct kept *kept,
+			  Mt__Process *process)
+{
+	process->sites = memory_grow(process->sites, process->n_sites, sizeof(*process->sites));
+	process->sites[process->n_sites] = record_site(*kept, sites);
+	return process->sites[process->n_sites++];
+}
+
 void site_store_record(const struct site_store *sites, uint32_t serial, Mt__Process *process)
 {
 	for (size_t i = first_of(sites, serial);
-	     i < sites->count && sites->kept[i].key.serial == serial; i++) {
-		process->sites = memory_grow(process->sites, process->n_sites,
-					     sizeof(*process->sites));
-		process->sites[process->n_sites++] =
-			record_site(sites->kept[i], sites);
+	     i < sites->count && sites->kept[i].key.serial == serial; i++)
+		add_site(sites, &sites->kept[i], process);
+}
+
+void site_store_look(const struct site_store *sites, uint32_t serial, Mt__Process *process)
+{
+	int fd = bpf_map__fd(sites->kernel->skeleton->maps.sites);
+	struct mt_site_key key, *before = NULL;
+
+	for (; !bpf_map_get_next_key(fd, before, &key); before = &key) {
+		struct kept kept = { .key = key };
+		Mt__Site *made;
+
+		if (key.serial != serial || key.stack >= MT_STACKS ||
+		    bpf_map_lookup_elem(fd, &key, &kept.site))
+			continue;
+		made = add_site(sites, &kept, process);
+		made->has_reserved_bytes = made->has_unreserved_bytes = 0;
+		made->has_never_touched_bytes = made->has_gone_untouched_bytes = 0;
 	}
 }
 

@@ -35,6 +35,10 @@ void site_store_read(struct site_store *sites);
 /* The stack that touched an address of a live process first, 0 where it is not known. */
 uint32_t site_store_toucher(const struct site_store *sites, uint32_t pid, uint64_t address);
 
+/* While the capture goes on: what one address space has of pages.  What was reserved is found out
+ * at the end alone, as that uses it up. */
+void site_store_look(const struct site_store *sites, uint32_t serial, Mt__Process *process);
+
 /* Those of one address space. */
 void site_store_record(const struct site_store *sites, uint32_t serial, Mt__Process *process);
 

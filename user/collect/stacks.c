@@ -145,14 +145,17 @@ static int compare_keys(const void *a, const void *b)
 	return left->innermost - right->innermost;
 }
 
-/* Each frame once. */
-static struct frame_key *list_frames(const struct stacks *stacks, size_t *count)
+/* Each frame once.  Of those stacks that are wanted; NULL: of all. */
+static struct frame_key *list_frames(const struct stacks *stacks, const bool *wanted,
+				     size_t *count)
 {
 	struct frame_key *keys = NULL;
 	size_t all = 0, kept = 0;
 
 	for (size_t i = 0; i < stacks->stack_room; i++) {
 		for (size_t at = 0; at < stacks->stacks[i].count; at++) {
+			if (wanted && !wanted[i])
+				break;
 			keys = memory_grow(keys, all, sizeof(*keys));
 			keys[all++] = (struct frame_key){ .frame = stacks->stacks[i].frames[at],
 							   .innermost = !at };
@@ -235,20 +238,40 @@ void stacks_expect_absent(struct stacks *stacks, uint32_t serial, uint32_t pid,
 	site_store_expect_absent(stacks->sites, serial, pid, operation);
 }
 
-void stacks_record(struct stacks *stacks, Mt__Capture *capture)
+/* Of those that are wanted, NULL: of all; their numbers stay. */
+static void record_stacks(struct stacks *stacks, const bool *wanted, Mt__Capture *capture)
 {
-	cleanup_free struct frame_key *keys = NULL;
+	static const struct stack nothing;
 	size_t count;
+	cleanup_free struct frame_key *keys = list_frames(stacks, wanted, &count);
 
-	kernel_poll(stacks->kernel);
-	site_store_read(stacks->sites);
-	keys = list_frames(stacks, &count);
 	name_frames(stacks, keys, count, capture);
 	capture->stacks = memory_new(stacks->stack_room, sizeof(*capture->stacks));
 	for (size_t i = 0; i < stacks->stack_room; i++)
-		record_stack(capture, &stacks->stacks[i], keys, count);
-	while (capture->n_stacks && !capture->stacks[capture->n_stacks - 1]->n_frame)
+		record_stack(capture, wanted && !wanted[i] ? &nothing : &stacks->stacks[i], keys,
+			     count);
+	while (capture->n_stacks && !capture->stacks[capture->n_stacks - 1]->n_frame &&
+	       !(wanted && wanted[capture->n_stacks - 1]))
 		mt__stack__free_unpacked(capture->stacks[--capture->n_stacks], NULL);
+}
+
+void stacks_record(struct stacks *stacks, Mt__Capture *capture)
+{
+	kernel_poll(stacks->kernel);
+	site_store_read(stacks->sites);
+	record_stacks(stacks, NULL, capture);
+}
+
+void stacks_look(struct stacks *stacks, uint32_t serial, Mt__Capture *capture,
+		 Mt__Process *process)
+{
+	cleanup_free bool *wanted = memory_new(stacks->stack_room, sizeof(*wanted));
+
+	kernel_poll(stacks->kernel);
+	site_store_look(stacks->sites, serial, process);
+	for (size_t i = 0; i < process->n_sites; i++)
+		wanted[process->sites[i]->stack] = true;
+	record_stacks(stacks, wanted, capture);
 }
 
 void stacks_record_sites(const struct stacks *stacks, uint32_t serial, Mt__Process *process)

@@ -31,6 +31,11 @@ void stacks_expect_absent(struct stacks *stacks, uint32_t serial, uint32_t pid,
 /* Fills in the frames, the stacks and the sites of the processes. */
 void stacks_record(struct stacks *stacks, Mt__Capture *capture);
 
+/* The same while the capture goes on, of one address space: what its sites have of pages, and
+ * the stacks of these alone. */
+void stacks_look(struct stacks *stacks, uint32_t serial, Mt__Capture *capture,
+		 Mt__Process *process);
+
 /* The sites of one address space. */
 void stacks_record_sites(const struct stacks *stacks, uint32_t serial, Mt__Process *process);
 

@@ -9,8 +9,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define WHY_LINES 2  /* of the first finding */
 #define FINDINGS 3
+#define ROOMY 12 /* lines: the first finding has more of its reasons */
 #define MOVERS 3
 #define SITES 3
 #define INDENT 13 /* of words beside a number */
@@ -51,21 +51,29 @@ static void put_words(struct pane *pane, enum look look, const char *words, size
 
 /* ---- findings ---- */
 
-static void put_finding(struct pane *pane, const struct finding *finding, bool first)
+static void put_finding(struct pane *pane, const struct finding *finding, size_t lines)
 {
 	char bytes[24], text[256];
 
 	text_bytes(bytes, sizeof(bytes), finding->bytes, 0);
 	snprintf(text, sizeof(text), "%11s  %s", bytes, finding->title);
 	put_line(pane, 0, finding->alarm ? LOOK_BAD : LOOK_BOLD, text);
-	if (first)
-		put_words(pane, LOOK_PLAIN, finding->why, WHY_LINES);
+	if (!finding->told)
+		put_words(pane, LOOK_PLAIN, finding->why, lines);
 }
 
+/* Those that ask for something to be done come first. */
 static void put_findings(struct pane *pane, const struct findings *findings)
 {
-	for (size_t i = 0; i < findings->count && i < FINDINGS; i++)
-		put_finding(pane, &findings->at[i], !i);
+	size_t put = 0, lines = pane->end - pane->row >= ROOMY ? 3 : 1;
+
+	for (int others = 0; others < 2; others++) {
+		for (size_t i = 0; i < findings->count && put < FINDINGS; i++) {
+			if (findings->at[i].alarm == others)
+				continue;
+			put_finding(pane, &findings->at[i], put++ ? 1 : lines);
+		}
+	}
 	if (!findings->count)
 		put_line(pane, 0, LOOK_PLAIN, "  Nothing of note: it has little memory, or little "
 			 "of it moved.");
