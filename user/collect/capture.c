@@ -418,6 +418,7 @@ Mt__Capture *capture_look(struct collector *collector, pid_t pid)
 		if (!i)
 			look_inside(collector, capture, family[0], made);
 	}
+	fill_notes(collector, capture);
 	fill_losses(collector, capture);
 	return capture;
 }

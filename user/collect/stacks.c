@@ -16,6 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LOOK_LINES_NS 500000000ULL /* for lines of code, while somebody waits for a key */
+
 struct stack {
 	uint32_t count, end;
 	uint64_t *frames;
@@ -191,9 +193,9 @@ static void name_frame(struct stacks *stacks, struct frame_key *key, uint64_t de
 
 /* In the order of files: the lines of one at a time are in memory. */
 static void name_frames(struct stacks *stacks, struct frame_key *keys, size_t count,
-			Mt__Capture *capture)
+			uint64_t lines_ns, Mt__Capture *capture)
 {
-	uint64_t deadline_ns = frame_deadline(FRAME_LINES_NS), number;
+	uint64_t deadline_ns = frame_deadline(lines_ns), number;
 	const char *path;
 
 	for (size_t i = 0; i < count; i++) {
@@ -239,13 +241,14 @@ void stacks_expect_absent(struct stacks *stacks, uint32_t serial, uint32_t pid,
 }
 
 /* Of those that are wanted, NULL: of all; their numbers stay. */
-static void record_stacks(struct stacks *stacks, const bool *wanted, Mt__Capture *capture)
+static void record_stacks(struct stacks *stacks, const bool *wanted, uint64_t lines_ns,
+			  Mt__Capture *capture)
 {
 	static const struct stack nothing;
 	size_t count;
 	cleanup_free struct frame_key *keys = list_frames(stacks, wanted, &count);
 
-	name_frames(stacks, keys, count, capture);
+	name_frames(stacks, keys, count, lines_ns, capture);
 	capture->stacks = memory_new(stacks->stack_room, sizeof(*capture->stacks));
 	for (size_t i = 0; i < stacks->stack_room; i++)
 		record_stack(capture, wanted && !wanted[i] ? &nothing : &stacks->stacks[i], keys,
@@ -259,7 +262,7 @@ void stacks_record(struct stacks *stacks, Mt__Capture *capture)
 {
 	kernel_poll(stacks->kernel);
 	site_store_read(stacks->sites);
-	record_stacks(stacks, NULL, capture);
+	record_stacks(stacks, NULL, FRAME_LINES_NS, capture);
 }
 
 void stacks_look(struct stacks *stacks, uint32_t serial, Mt__Capture *capture,
@@ -271,7 +274,7 @@ void stacks_look(struct stacks *stacks, uint32_t serial, Mt__Capture *capture,
 	site_store_look(stacks->sites, serial, process);
 	for (size_t i = 0; i < process->n_sites; i++)
 		wanted[process->sites[i]->stack] = true;
-	record_stacks(stacks, wanted, capture);
+	record_stacks(stacks, wanted, LOOK_LINES_NS, capture);
 }
 
 void stacks_record_sites(const struct stacks *stacks, uint32_t serial, Mt__Process *process)

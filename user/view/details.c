@@ -4,6 +4,7 @@
 
 #include "user/base/cleanup.h"
 #include "user/base/memory.h"
+#include "user/base/text.h"
 #include "user/report/book.h"
 
 #include <limits.h>
@@ -50,6 +51,13 @@ static void write_text(struct view *view, const struct canvas *canvas)
 
 	if (view->process)
 		book_write(view->model, view->process, &options, out);
+	for (size_t i = 0; view->process && i < view->model->capture->n_notes; i++) {
+		cleanup_free char *note = text_printable(view->model->capture->notes[i],
+							 strlen(view->model->capture->notes[i]));
+
+		fputs("Note: ", out);
+		text_fill(out, note, 6, 0, options.width);
+	}
 	fclose(out);
 	split(&view->text, text);
 	view->text.width = canvas->columns;

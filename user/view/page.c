@@ -4,6 +4,7 @@
 
 #include "user/base/text.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #define SORT_COLUMNS 14
@@ -31,19 +32,26 @@ static void put_first_line(const struct view *view, struct canvas *canvas)
 		canvas_put_right(canvas, 0, at + 2, canvas->columns, LOOK_PLAIN, text);
 }
 
-static uint64_t losses_of(const struct model *self)
+/* Most of what was lost, and what that means; false: nothing was. */
+static bool losses_of(const struct model *self, char *out, size_t size)
 {
-	uint64_t count = 0;
+	const struct loss *most = NULL;
 
-	for (size_t i = 0; self && i < LOSSES; i++)
-		count += self->losses[i].count;
-	return count;
+	for (size_t i = 0; self && i < LOSSES; i++) {
+		if (self->losses[i].count && (!most || self->losses[i].count > most->count))
+			most = &self->losses[i];
+	}
+	if (most)
+		snprintf(out, size, "  lost: %" PRIu64 " %s", most->count, most->meaning);
+	else
+		snprintf(out, size, "  lost: nothing");
+	return most;
 }
 
 static void put_sums(const struct view *view, struct canvas *canvas)
 {
 	char resident[16], change[16], swap[16], events[32] = "", text[200];
-	uint64_t lost = losses_of(view->self);
+	bool lost;
 	size_t at;
 
 	if (view->cost.known)
@@ -55,10 +63,8 @@ static void put_sums(const struct view *view, struct canvas *canvas)
 		 view_bytes(change, sizeof(change), view->list.change_bytes, true),
 		 view_bytes(swap, sizeof(swap), view->list.swap_bytes, false), events);
 	at = canvas_put(canvas, 1, 0, canvas->columns, LOOK_PLAIN, text);
-	if (lost)
-		snprintf(text, sizeof(text), "  lost: %llu", (unsigned long long)lost);
-	canvas_put(canvas, 1, at, canvas->columns, lost ? LOOK_BAD : LOOK_PLAIN,
-		   lost ? text : "  lost: nothing");
+	lost = losses_of(view->self, text, sizeof(text));
+	canvas_put(canvas, 1, at, canvas->columns, lost ? LOOK_BAD : LOOK_PLAIN, text);
 }
 
 static void put_cost(const struct view *view, struct canvas *canvas)

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define FINDINGS 3
-#define ROOMY 12 /* lines: the first finding has more of its reasons */
+#define BALANCES 2 /* lines: what it has, and what moved that */
 #define MOVERS 3
 #define SITES 3
 #define INDENT 13 /* of words beside a number */
@@ -51,6 +51,17 @@ static void put_words(struct pane *pane, enum look look, const char *words, size
 
 /* ---- findings ---- */
 
+/* Why, and where there is room, what to try. */
+static void put_reasons(struct pane *pane, const struct finding *finding, size_t lines)
+{
+	cleanup_free char *text = NULL;
+	bool has_any = *finding->remedy && strncmp(finding->remedy, "Nothing", 7) != 0;
+
+	if (asprintf(&text, "%s%s%s", finding->why, has_any ? " To try: " : " ",
+		     finding->remedy) >= 0)
+		put_words(pane, LOOK_PLAIN, text, lines);
+}
+
 static void put_finding(struct pane *pane, const struct finding *finding, size_t lines)
 {
 	char bytes[24], text[256];
@@ -59,19 +70,22 @@ static void put_finding(struct pane *pane, const struct finding *finding, size_t
 	snprintf(text, sizeof(text), "%11s  %s", bytes, finding->title);
 	put_line(pane, 0, finding->alarm ? LOOK_BAD : LOOK_BOLD, text);
 	if (!finding->told)
-		put_words(pane, LOOK_PLAIN, finding->why, lines);
+		put_reasons(pane, finding, lines);
 }
 
-/* Those that ask for something to be done come first. */
-static void put_findings(struct pane *pane, const struct findings *findings)
+/* Those that ask for something to be done come first.  `below` lines are for what follows; the
+ * first one has what the others leave. */
+static void put_findings(struct pane *pane, const struct findings *findings, size_t below)
 {
-	size_t put = 0, lines = pane->end - pane->row >= ROOMY ? 3 : 1;
+	size_t count = findings->count < FINDINGS ? findings->count : FINDINGS;
+	size_t needed = below + 2 * count, room = pane->end - pane->row, put = 0;
 
 	for (int others = 0; others < 2; others++) {
-		for (size_t i = 0; i < findings->count && put < FINDINGS; i++) {
+		for (size_t i = 0; i < findings->count && put < count; i++) {
 			if (findings->at[i].alarm == others)
 				continue;
-			put_finding(pane, &findings->at[i], put++ ? 1 : lines);
+			put_finding(pane, &findings->at[i],
+				    put++ || room < needed ? 1 : 1 + room - needed);
 		}
 	}
 	if (!findings->count)
@@ -142,15 +156,22 @@ static void put_movers(struct pane *pane, const struct process_model *process)
 	put_line(pane, 0, LOOK_PLAIN, text);
 }
 
+static size_t sites_shown(const struct view *view)
+{
+	size_t count = 0;
+
+	while (count < view->holder_count && count < SITES && view->holders[count].held_bytes > 0)
+		count++;
+	return count;
+}
+
 static void put_sites(struct pane *pane, const struct view *view)
 {
-	for (size_t i = 0; i < view->holder_count && i < SITES; i++) {
+	for (size_t i = 0; i < sites_shown(view); i++) {
 		const struct holder *holder = &view->holders[i];
 		cleanup_free char *place = holder_place(holder);
 		char bytes[24], text[512];
 
-		if (holder->held_bytes <= 0)
-			break;
 		snprintf(text, sizeof(text), "%11s  touched by %s",
 			 text_bytes(bytes, sizeof(bytes), holder->held_bytes, 0),
 			 *place ? place : "code that is not known");
@@ -190,7 +211,7 @@ void pane_draw(const struct view *view, struct canvas *canvas, size_t from, size
 		put_line(&pane, 0, LOOK_DIM, "  ...");
 		return;
 	}
-	put_findings(&pane, &view->findings);
+	put_findings(&pane, &view->findings, BALANCES + sites_shown(view));
 	put_figures(&pane, view->process);
 	put_movers(&pane, view->process);
 	put_sites(&pane, view);
