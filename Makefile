@@ -86,7 +86,7 @@ $(BUILD)/memtrace: $(OBJECTS) $(PURE_OBJECTS)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(COLLECT_LIBRARIES) $(SCREEN_LIBRARIES) \
 		$(REPORT_LIBRARIES)
 
-GENERATE_OBJECTS := $(addprefix $(BUILD)/user/cli/,generate.o completion.o options.o)
+GENERATE_OBJECTS := $(addprefix $(BUILD)/user/cli/,generate.o completion.o options.o value.o)
 
 $(BUILD)/generate: $(GENERATE_OBJECTS) $(PURE_OBJECTS)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(REPORT_LIBRARIES)
@@ -166,7 +166,7 @@ $(BUILD)/tests/workload/%: tests/workload/%.c tests/workload/workload.c tests/wo
 # A program for each file of tests/unit, of the pure stations and the options: no libbpf.
 UNITS := $(patsubst %.c,$(BUILD)/%,$(filter-out tests/unit/sample.c,$(wildcard tests/unit/*.c)))
 UNIT_OBJECTS := $(BUILD)/tests/unit/sample.o \
-	$(addprefix $(BUILD)/user/cli/,options.o help.o completion.o) $(PURE_OBJECTS)
+	$(addprefix $(BUILD)/user/cli/,options.o value.o help.o completion.o) $(PURE_OBJECTS)
 
 $(BUILD)/tests/%.o: tests/%.c | $(GENERATED)
 	@mkdir -p $(@D)
@@ -186,7 +186,7 @@ $(SYMBOLS): %: %.o $(PURE_OBJECTS)
 
 # All but the commands, instrumented: libFuzzer looks for new ways through what is compiled here.
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(filter-out tests/fuzz/check.c,$(wildcard tests/fuzz/*.c)))
-FUZZ_OBJECTS := $(BUILD)/tests/fuzz/check.o $(BUILD)/user/cli/options.o \
+FUZZ_OBJECTS := $(BUILD)/tests/fuzz/check.o $(BUILD)/user/cli/options.o $(BUILD)/user/cli/value.o \
 	$(filter $(BUILD)/user/collect/%,$(OBJECTS)) $(PURE_OBJECTS)
 FUZZ_FLAGS := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
 

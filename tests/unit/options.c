@@ -210,6 +210,20 @@ static void samples(void **state)
 	bad("report --sample 2 x", "--sample means nothing to memtrace report");
 }
 
+static void two_captures(void **state)
+{
+	(void)state;
+	good("diff --limit 3 -f json a b");
+	assert_int_equal(options.command, COMMAND_DIFF);
+	assert_string_equal(options.before, "a");
+	assert_string_equal(options.file, "b");
+	bad("diff a", "memtrace diff takes two capture FILEs");
+	bad("diff a b c", "memtrace diff takes two capture FILEs");
+	bad("diff -f pprof a b", "memtrace diff has the formats text and json");
+	bad("diff -p 1 a b", "-p means nothing to memtrace diff");
+	bad("--limit 3 diff a b", "memtrace diff: the options come after 'diff'");
+}
+
 static void flags_and_files(void **state)
 {
 	(void)state;
@@ -366,6 +380,7 @@ int main(void)
 		test(formats),
 		test(limits),
 		test(samples),
+		test(two_captures),
 		test(flags_and_files),
 		test(reports),
 		test(tops),

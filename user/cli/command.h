@@ -7,6 +7,7 @@
 
 struct error *command_capture(const struct options *options, int *status);
 struct error *command_report(const struct options *options, int *status);
+struct error *command_diff(const struct options *options, int *status);
 struct error *command_check(const struct options *options, int *status);
 struct error *command_top(const struct options *options, int *status);
 

@@ -23,11 +23,11 @@ void options_completion(FILE *out)
 	      "\t--value) COMPREPLY=($(compgen -W 'resident reserved touched released' -- "
 	      "\"$word\")); return;;\n"
 	      "\t--calls|--allocators) COMPREPLY=($(compgen -W 'on off' -- \"$word\")); return;;\n"
-	      "\t-o|--output|-w|--write|report|--cgroup)\n"
+	      "\t-o|--output|-w|--write|report|diff|--cgroup)\n"
 	      "\t\tcompopt -o filenames 2> /dev/null\n"
 	      "\t\tmapfile -t COMPREPLY < <(compgen -f -- \"$word\"); return;;\n"
 	      "\tesac\n"
-	      "\tCOMPREPLY=($(compgen -W 'report check top", out);
+	      "\tCOMPREPLY=($(compgen -W 'report diff check top", out);
 	options_names(out);
 	fputs("' -- \"$word\"))\n}\n"
 	      "complete -o bashdefault -o default -F _memtrace memtrace\n", out);

@@ -8,6 +8,7 @@ static const char *const synopses[][2] = {
 	{ "memtrace [OPTIONS] -- COMMAND [ARG...]", "run a command and follow it" },
 	{ "memtrace [OPTIONS] -a", "follow the whole system" },
 	{ "memtrace report [OPTIONS] FILE", "any report again from a saved capture" },
+	{ "memtrace diff [OPTIONS] OLD NEW", "what changed between two captures" },
 	{ "memtrace top [-p PID | -a]", "a live screen" },
 	{ "memtrace check", "what works here, and how to get the rest" },
 };

@@ -34,6 +34,8 @@ static struct error *run(const struct options *options, int *status)
 		return command_capture(options, status);
 	case COMMAND_REPORT:
 		return command_report(options, status);
+	case COMMAND_DIFF:
+		return command_diff(options, status);
 	case COMMAND_CHECK:
 		return command_check(options, status);
 	case COMMAND_TOP:

@@ -4,6 +4,7 @@
 
 #include "user/base/memory.h"
 #include "user/base/text.h"
+#include "user/cli/value.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -11,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define USAGE 2
 #define LIMIT_DEFAULT 20
 #define SAMPLE_MOST 1000000
 #define TOP_SECONDS 2.0 /* between two pictures */
@@ -21,7 +21,8 @@
 #define CAPTURE (1U << COMMAND_CAPTURE)
 #define REPORT (CAPTURE | 1U << COMMAND_REPORT)
 #define FOLLOW (CAPTURE | 1U << COMMAND_TOP)
-#define PRINT (REPORT | 1U << COMMAND_CHECK)
+#define DIFF (REPORT | 1U << COMMAND_DIFF)
+#define PRINT (DIFF | 1U << COMMAND_CHECK)
 #define ANY (PRINT | FOLLOW)
 
 struct option_row {
@@ -33,56 +34,28 @@ struct option_row {
 	const char *help;
 };
 
-#define usage(...) error_status(USAGE, 0, __VA_ARGS__)
-
 /* ---- values ---- */
-
-static struct error *read_seconds(const char *text, const char *name, double *out)
-{
-	char *end;
-	double seconds;
-
-	errno = 0;
-	seconds = strtod(text, &end);
-	if (end == text || *end || errno || !(seconds > 0) || seconds > 1e9)
-		return usage("%s takes seconds above 0, not '%s'", name, text);
-	*out = seconds;
-	return NULL;
-}
 
 static struct error *set_duration(struct options *options, const char *text)
 {
-	return read_seconds(text, "--duration", &options->duration);
+	return value_seconds(text, "--duration", &options->duration);
 }
 
 static struct error *set_interval(struct options *options, const char *text)
 {
-	return read_seconds(text, "--interval", &options->interval);
-}
-
-static bool read_count(const char *text, unsigned long most, unsigned int *out)
-{
-	char *end;
-	unsigned long count;
-
-	errno = 0;
-	count = strtoul(text, &end, 10);
-	if (*text < '0' || *text > '9' || *end || errno || count > most)
-		return false;
-	*out = count;
-	return true;
+	return value_seconds(text, "--interval", &options->interval);
 }
 
 static struct error *set_limit(struct options *options, const char *text)
 {
-	if (read_count(text, UINT_MAX, &options->limit))
+	if (value_count(text, UINT_MAX, &options->limit))
 		return NULL;
 	return usage("--limit takes a number of rows, not '%s'", text);
 }
 
 static struct error *set_sample(struct options *options, const char *text)
 {
-	if (read_count(text, SAMPLE_MOST, &options->sample) && options->sample)
+	if (value_count(text, SAMPLE_MOST, &options->sample) && options->sample)
 		return NULL;
 	return usage("--sample takes a number of pages, from 1 to %d, not '%s'", SAMPLE_MOST, text);
 }
@@ -244,16 +217,16 @@ static const struct option_row rows[] = {
 	{ "allocators", 0, "on|off", FOLLOW, set_allocators,
 	  "at the end look at what the heaps of malloc have free (default: on, with -a and "
 	  "--cgroup off)" },
-	{ "format", 'f', "FORMAT", REPORT, set_format,
+	{ "format", 'f', "FORMAT", DIFF, set_format,
 	  "text (default), json, openmetrics, folded or pprof" },
 	{ "value", 0, "KIND", REPORT, set_value,
 	  "the bytes of -f folded: resident (default), reserved, touched or released" },
 	{ "output", 'o', "FILE", PRINT, set_output,
 	  "write the report there, not to standard output" },
 	{ "write", 'w', "FILE", CAPTURE, set_write, "save the capture, for memtrace report" },
-	{ "limit", 0, "N", REPORT, set_limit,
+	{ "limit", 0, "N", DIFF, set_limit,
 	  "at most N rows in each table of the text report (20)" },
-	{ "strict", 0, NULL, REPORT, set_strict, "exit with status 3 if anything was lost" },
+	{ "strict", 0, NULL, DIFF, set_strict, "exit with status 3 if anything was lost" },
 	{ "quiet", 'q', NULL, PRINT, set_quiet, "no status line" },
 	{ "verbose", 'v', NULL, ANY, set_verbose,
 	  "more: a line for each bucket of a histogram, what libbpf has to say" },
@@ -366,18 +339,27 @@ static struct error *check_targets(const struct options *options)
 	return NULL;
 }
 
+/* A word that is none of them has to come after "--", or there is none: a capture is taken. */
+static enum command command_of(const char *word)
+{
+	static const char *const names[] = { [COMMAND_REPORT] = "report", [COMMAND_DIFF] = "diff",
+					     [COMMAND_CHECK] = "check", [COMMAND_TOP] = "top" };
+
+	for (size_t i = 0; word && i < sizeof(names) / sizeof(names[0]); i++) {
+		if (names[i] && !strcmp(word, names[i]))
+			return (enum command)i;
+	}
+	return COMMAND_CAPTURE;
+}
+
 /* What is not after "--" may be meant as a command of memtrace: it is never another program. */
 static struct error *check_command(const char *word)
 {
-	static const char *const own[] = { "report", "check", "top", "diff", "serve" };
-
-	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
-		if (strcmp(word, own[i]))
-			continue;
-		return i < 3 ? usage("memtrace %s: the options come after '%s'", word, word) :
-			       usage("no command '%s' in this version (-- %s runs a program of "
-				     "that name)", word, word);
-	}
+	if (command_of(word) != COMMAND_CAPTURE)
+		return usage("memtrace %s: the options come after '%s'", word, word);
+	if (!strcmp(word, "serve"))
+		return usage("no command '%s' in this version (-- %s runs a program of that name)",
+			     word, word);
 	return NULL;
 }
 
@@ -392,14 +374,16 @@ static struct error *check_top(struct options *options)
 	return check_targets(options);
 }
 
+static struct error *check_diff(const struct options *options)
+{
+	if (!strcmp(options->format->name, "text") || !strcmp(options->format->name, "json"))
+		return NULL;
+	return usage("memtrace diff has the formats text and json");
+}
+
 static struct error *parse_command(struct options *options, int count, char **words)
 {
-	if (count > 1 && !strcmp(words[1], "report"))
-		options->command = COMMAND_REPORT;
-	else if (count > 1 && !strcmp(words[1], "check"))
-		options->command = COMMAND_CHECK;
-	else if (count > 1 && !strcmp(words[1], "top"))
-		options->command = COMMAND_TOP;
+	options->command = command_of(count > 1 ? words[1] : NULL);
 	if (options->command != COMMAND_CAPTURE)
 		count--, words++;
 	TRY(parse_rows(options, count, words));
@@ -411,6 +395,12 @@ static struct error *parse_command(struct options *options, int count, char **wo
 			return usage("memtrace report takes one capture FILE");
 		options->file = words[0];
 		return NULL;
+	case COMMAND_DIFF:
+		if (count != 2)
+			return usage("memtrace diff takes two capture FILEs, an old and a new one");
+		options->before = words[0];
+		options->file = words[1];
+		return check_diff(options);
 	case COMMAND_CHECK:
 		if (count)
 			return usage("memtrace check takes nothing, not '%s'", words[0]);

@@ -15,6 +15,7 @@
 enum command {
 	COMMAND_CAPTURE,
 	COMMAND_REPORT,
+	COMMAND_DIFF,
 	COMMAND_CHECK,
 	COMMAND_TOP,
 	COMMAND_HELP,
@@ -39,6 +40,7 @@ struct options {
 	const char *output; /* NULL: standard output */
 	const char *write;  /* capture to save, NULL: none */
 	const char *file;   /* capture to report */
+	const char *before; /* the one that it is compared with */
 	unsigned int limit;
 	enum site_value value;
 	bool strict;

@@ -6,11 +6,11 @@
 #include "user/base/cleanup.h"
 #include "user/base/text.h"
 #include "user/explain/finding.h"
+#include "user/report/json.h"
 #include "user/report/report.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <string.h>
 
 #define INDENT 2
@@ -141,7 +141,7 @@ static json_t *names(const struct process_model *from)
 	return object;
 }
 
-static json_t *frame(const struct frame_model *from)
+json_t *json_of_frame(const struct frame_model *from)
 {
 	char address[24];
 	json_t *object;
@@ -170,7 +170,7 @@ static json_t *site(const struct site_model *from)
 	json_t *stack = json_array();
 
 	for (size_t i = 0; i < from->stack->count; i++)
-		json_array_append_new(stack, frame(from->stack->frames[i]));
+		json_array_append_new(stack, json_of_frame(from->stack->frames[i]));
 	return json_pack("{s:o, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}",
 			 "stack", stack, "truncated", from->stack->truncated,
 			 "reserved_bytes", (json_int_t)from->reserved_bytes,
