@@ -94,6 +94,18 @@ def test_screen_may_set_its_terminal_and_nothing_else():
             assert terminal.wait() == 0
 
 
+def test_screen_does_no_harm():
+    """Nor does it type for whoever reads the terminal next."""
+    calls = [*harm(), 'ioctl(0, 0x5412, "x")']
+    with puppet() as target:
+        with on_terminal(support.MEMTRACE, "top", "-p", target.pid) as terminal:
+            terminal.read_until(b"lost:")
+            for call, (returned, number) in zip(calls, made_to(terminal.process.pid, *calls)):
+                assert (returned, number) == (-1, ENOSYS), call
+            terminal.type(b"q")
+            assert terminal.wait() == 0
+
+
 def test_screen_makes_no_call_that_it_may_not():
     with puppet() as target, public_folder() as folder:
         with on_terminal("strace", "-f", "-o", folder / "calls", support.MEMTRACE, "top", "-i",

@@ -328,6 +328,8 @@ static void losses_are_told(void **state)
 	grow_sample();
 	draw(80, 24);
 	assert_row(1, "lost: 12 stacks not kept");
+	draw(60, 10);
+	assert_row(0, "lost: 12 stacks not kept");
 }
 
 /* ---- the cursor ---- */

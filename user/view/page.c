@@ -8,29 +8,10 @@
 #include <string.h>
 
 #define SORT_COLUMNS 14
+#define SUMS_ROWS 12 /* the least for a line of sums */
+#define PANE_MOST 14 /* rows: the list has the rest of a large screen */
 
 /* ---- head ---- */
-
-static void put_first_line(const struct view *view, struct canvas *canvas)
-{
-	char text[96];
-	size_t at;
-
-	snprintf(text, sizeof(text), "every %g s  %s", view->interval, view->clock);
-	at = canvas_put(canvas, 0, 0, canvas->columns, LOOK_BOLD, "memtrace top ");
-	at = canvas_put(canvas, 0, at, canvas->columns, LOOK_PLAIN, view->whom);
-	if (*view->filter) {
-		at = canvas_put(canvas, 0, at, canvas->columns, LOOK_BOLD, "  only: ");
-		at = canvas_put(canvas, 0, at, canvas->columns, LOOK_BOLD, view->filter);
-	}
-	if (view->ended)
-		canvas_put(canvas, 0, at + 2, canvas->columns, LOOK_BAD, view->ended);
-	else if (view->paused)
-		canvas_put(canvas, 0, at + 2, canvas->columns, LOOK_BOLD,
-			   "PAUSED: Space goes on");
-	else if (at + 2 + strlen(text) <= canvas->columns)
-		canvas_put_right(canvas, 0, at + 2, canvas->columns, LOOK_PLAIN, text);
-}
 
 /* Most of what was lost, and what that means; false: nothing was. */
 static bool losses_of(const struct model *self, char *out, size_t size)
@@ -48,23 +29,49 @@ static bool losses_of(const struct model *self, char *out, size_t size)
 	return most;
 }
 
+static void put_first_line(const struct view *view, struct canvas *canvas)
+{
+	char text[160], when[96];
+	size_t at;
+
+	snprintf(when, sizeof(when), "every %g s  %s", view->interval, view->clock);
+	at = canvas_put(canvas, 0, 0, canvas->columns, LOOK_BOLD, "memtrace top ");
+	at = canvas_put(canvas, 0, at, canvas->columns, LOOK_PLAIN, view->whom);
+	if (*view->filter) {
+		at = canvas_put(canvas, 0, at, canvas->columns, LOOK_BOLD, "  only: ");
+		at = canvas_put(canvas, 0, at, canvas->columns, LOOK_BOLD, view->filter);
+	}
+	if (view->ended)
+		canvas_put(canvas, 0, at + 2, canvas->columns, LOOK_BAD, view->ended);
+	else if (canvas->rows < SUMS_ROWS && losses_of(view->self, text, sizeof(text)))
+		canvas_put(canvas, 0, at, canvas->columns, LOOK_BAD, text);
+	else if (view->paused)
+		canvas_put(canvas, 0, at + 2, canvas->columns, LOOK_BOLD,
+			   "PAUSED: Space goes on");
+	else if (at + 2 + strlen(when) <= canvas->columns)
+		canvas_put_right(canvas, 0, at + 2, canvas->columns, LOOK_PLAIN, when);
+}
+
 static void put_sums(const struct view *view, struct canvas *canvas)
 {
-	char resident[16], change[16], swap[16], events[32] = "", text[200];
-	bool lost;
+	char resident[16], change[16], swap[16], events[32] = "", losses[160], text[200];
+	bool lost = losses_of(view->self, losses, sizeof(losses));
 	size_t at;
 
 	if (view->cost.known)
-		snprintf(events, sizeof(events), "%.0f events/s",
-			 view->cost.events_per_second);
-	snprintf(text, sizeof(text), "%zu process%s  RSS %s (%s/s)  swap %s  %s", view->list.all,
+		snprintf(events, sizeof(events), "  %.0f events/s", view->cost.events_per_second);
+	snprintf(text, sizeof(text), "%zu process%s  RSS %s (%s/s)  swap %s", view->list.all,
 		 view->list.all == 1 ? "" : "es",
 		 view_bytes(resident, sizeof(resident), view->list.resident_bytes, false),
 		 view_bytes(change, sizeof(change), view->list.change_bytes, true),
-		 view_bytes(swap, sizeof(swap), view->list.swap_bytes, false), events);
+		 view_bytes(swap, sizeof(swap), view->list.swap_bytes, false));
 	at = canvas_put(canvas, 1, 0, canvas->columns, LOOK_PLAIN, text);
-	lost = losses_of(view->self, text, sizeof(text));
-	canvas_put(canvas, 1, at, canvas->columns, lost ? LOOK_BAD : LOOK_PLAIN, text);
+	/* Where there is no room for both, what was lost matters more. */
+	if (lost)
+		at = canvas_put(canvas, 1, at, canvas->columns, LOOK_BAD, losses);
+	at = canvas_put(canvas, 1, at, canvas->columns, LOOK_PLAIN, events);
+	if (!lost)
+		canvas_put(canvas, 1, at, canvas->columns, LOOK_PLAIN, losses);
 }
 
 static void put_cost(const struct view *view, struct canvas *canvas)
@@ -157,13 +164,15 @@ static void put_sort(const struct view *view, struct canvas *canvas, size_t from
 
 static size_t head_rows(const struct canvas *canvas)
 {
-	return canvas->rows >= 18 ? 3 : canvas->rows >= 12 ? 2 : 1;
+	return canvas->rows >= 18 ? 3 : canvas->rows >= SUMS_ROWS ? 2 : 1;
 }
 
 static size_t pane_rows(const struct canvas *canvas)
 {
+	size_t part = canvas->rows / 3 + 1;
+
 	if (canvas->rows >= 20)
-		return canvas->rows / 3 + 1;
+		return part < PANE_MOST ? part : PANE_MOST;
 	return canvas->rows >= 14 ? 4 : 2;
 }
 

@@ -33,6 +33,7 @@ static struct {
 struct error *screen_check(void)
 {
 	const char *name = getenv("TERM");
+	bool able;
 	int found;
 
 	if (!isatty(STDOUT_FILENO) || !isatty(STDIN_FILENO))
@@ -42,7 +43,9 @@ struct error *screen_check(void)
 		return error_new(0, "TERM does not say which terminal this is");
 	if (setupterm(NULL, STDOUT_FILENO, &found) != OK)
 		return error_new(0, "there is no description of the terminal '%s': set TERM", name);
-	if (!cursor_address || !clear_screen)
+	able = cursor_address && clear_screen;
+	del_curterm(cur_term);
+	if (!able)
 		return error_new(0, "the terminal '%s' cannot place its cursor, which a screen "
 				 "needs", name);
 	return NULL;
