@@ -102,6 +102,17 @@ static void note_time(struct top *top)
 	strftime(top->view.clock, sizeof(top->view.clock), "%H:%M:%S", &when);
 }
 
+static bool has_target(const struct top *top, const struct interval_model *interval)
+{
+	for (size_t i = 0; interval && i < interval->process_count; i++) {
+		for (size_t pid = 0; pid < top->options->pid_count; pid++) {
+			if (interval->processes[i].pid == (uint32_t)top->options->pids[pid])
+				return true;
+		}
+	}
+	return false;
+}
+
 static struct error *refresh(struct top *top)
 {
 	struct interval_model *interval, *before = top->interval;
@@ -112,6 +123,11 @@ static struct error *refresh(struct top *top)
 	TRY(collector_interval(top->collector, &names, &read));
 	interval = memory_new(1, sizeof(*interval));
 	model_build_interval(interval, names, read);
+	/* It ended just now, as will be noticed: the picture before was its last. */
+	if (has_target(top, top->interval) && !has_target(top, interval)) {
+		free_interval(interval);
+		return NULL;
+	}
 	top->self = look(top, 0);
 	view_take(&top->view, interval, &top->self->model);
 	top->interval = interval;
