@@ -205,12 +205,6 @@ static void any_size_can_be_drawn(void **state)
 						MODE_HELP, MODE_DETAILS };
 
 	(void)state;
-	grow_sample();
-	for (size_t i = 0; i < 6 * 70 * 130; i += 7) {
-		view.mode = modes[i % 6];
-		draw(1 + i / 6 % 130, 1 + i / 6 / 130);
-	}
-	view.mode = MODE_LIST;
 	draw(39, 24);
 	assert_row(0, "Too small");
 	draw(40, 10);
@@ -218,6 +212,13 @@ static void any_size_can_be_drawn(void **state)
 	assert_row(2, "name-30");
 	draw(80, 9);
 	assert_row(0, "Too small");
+	grow_sample();
+	for (size_t i = 0; i < 6 * 70 * 130; i += 7) {
+		view.mode = modes[i % 6];
+		view_press(&view, VIEW_UP + i * 31 % 24);
+		view_press(&view, 33 + i * 7919 % 94);
+		draw(1 + i / 6 % 130, 1 + i / 6 / 130);
+	}
 }
 
 static void sorting(void **state)
