@@ -4,6 +4,7 @@
  * happens under mmap_lock, and this event comes before the lock is dropped, in the context
  * of whoever did it: no list of the calls that can is needed.
  */
+#include "bpf/count.bpf.h"
 #include "bpf/range.bpf.h"
 
 /*
@@ -33,7 +34,7 @@ static __noinline int book_released(struct mm_struct *mm, struct mt_space *space
 		/* With the lock held for reading only, some changes may be somebody else's. */
 		catch_up_mapped(mm, slot, operation);
 		if (!config.calls && is_call(operation) && mm_of(task) == mm)
-			count_cause(slot, operation);
+			count_mapped(slot, operation);
 	}
 	/* A call that has nothing to do with page tables sees those of a fault in progress. */
 	if (tables_moved(mm, space) && operation != MT_OP_OTHER)
@@ -162,7 +163,7 @@ static __noinline int book_call(struct mm_struct *mm, struct mt_space *space, __
 	else
 		catch_up_mapped(mm, slot, operation);
 	if (!config.calls && is_call(operation))
-		count_cause(slot, operation);
+		count_mapped(slot, operation);
 	return 0;
 }
 

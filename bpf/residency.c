@@ -1,86 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Who changed how much of an address space is resident (or swapped), and by what? */
+#include "bpf/count.bpf.h"
 #include "bpf/late.bpf.h"
 #include "bpf/site.bpf.h"
-
-/* A call whose pages are summed for released_bytes; not one that releases on its way. */
-static __always_inline bool is_release(__u32 why)
-{
-	return why == MT_OP_MUNMAP || why == MT_OP_BRK_SHRINK || why == MT_OP_MREMAP ||
-	       (why >= MT_OP_MADV_DONTNEED && why <= MT_OP_MADV_PAGEOUT);
-}
-
-static __always_inline __u64 mix(__u64 hash, __u64 value)
-{
-	return (hash ^ value) * 0x9e3779b97f4a7c15ULL;
-}
-
-/*
- * Tells this call from the one before: by its serial number, or without --calls by what is
- * called from where.  A call that frees the same range again can do so only after a fault, so
- * the count of faults tells those apart.
- */
-static __always_inline __u64 identity_of(struct task_struct *task, __u32 slot, __u32 why)
-{
-	struct call call = call_of(task);
-	__u64 hash = mix(slot, why);
-
-	if (config.calls)
-		return mix(hash, call_state(task)->serial) | 1;
-	hash = mix(hash, call.ip);
-	hash = mix(hash, call.argument[0]);
-	hash = mix(hash, call.argument[1]);
-	if (is_release(why))
-		hash = mix(hash, GET(task, min_flt) + GET(task, maj_flt));
-	return hash | 1;
-}
-
-static __always_inline void flush_released(struct mt_task *state)
-{
-	struct mt_space *space;
-
-	if (!state->released_by)
-		return;
-	space = space_at(state->slot);
-	if (space && space->state == MT_SPACE_OPEN)
-		observe(state->slot, MT_HIST_RELEASED_BYTES,
-			state->released_pages * config.page_bytes);
-	state->released_by = 0;
-	state->released_pages = 0;
-}
-
-/* Counts calls that nobody else counts, and sums up what a call gives back. */
-__noinline int note_call(__u32 slot, __u32 why, __s64 pages, __u32 member)
-{
-	__u64 released = pages < 0 && member != MT_SWAP ? -pages : 0;
-	struct task_struct *task = current_task();
-	struct mt_task *state;
-	__u64 identity;
-
-	if (GET(task, flags) & PF_KTHREAD)
-		return count_cause(slot, why);
-	if (config.calls && is_call(operation_of(why)) && in_call(call_state(task), task)) {
-		call_state(task)->released_pages += released;
-		call_state(task)->released_anon += member == MT_ANON ? released : 0;
-		call_state(task)->brought_anon += member == MT_ANON && pages > 0 ? pages : 0;
-		return 0;
-	}
-	state = task_state(task);
-	if (!state)
-		return 0;
-	identity = identity_of(task, slot, why);
-	if (state->identity != identity) {
-		flush_released(state);
-		state->identity = identity;
-		count_cause(slot, why);
-	}
-	if (is_release(why)) {
-		state->released_by = operation_of(why) + 1;
-		state->slot = slot;
-		state->released_pages += released;
-	}
-	return 0;
-}
 
 /* A copy-on-write fault shows what it replaced: a file's page, or (by its absence) zeroes. */
 static __always_inline void settle_cow(struct mt_mark *mark, struct mt_lane *lane, __u32 member,
@@ -95,12 +17,6 @@ static __always_inline void settle_cow(struct mt_mark *mark, struct mt_lane *lan
 		__sync_fetch_and_add(&lane->cow_faults, -1);
 		__sync_fetch_and_add(&lane->faults, 1);
 	}
-}
-
-static __always_inline bool counts_itself(__u32 operation)
-{
-	return is_fault(operation) || operation == MT_OP_FORK || operation == MT_OP_EXEC ||
-	       operation == MT_OP_EXIT;
 }
 
 static __always_inline void book_change(struct task_struct *task, struct mm_struct *mm,
