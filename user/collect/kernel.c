@@ -207,12 +207,26 @@ static struct error *open_ring(struct kernel *kernel, kernel_event event, void *
 	return kernel->ring ? NULL : error_new(errno, "cannot open the ring buffer of events");
 }
 
+/*
+ * A kernel function that this kernel does not have is looked for in the types of all modules,
+ * which libbpf 1.1 takes for a failure where it may not: in a kernel before 6.10, without
+ * CAP_SYS_ADMIN.  It tries but once, so here, where nothing comes of it.
+ */
+static void skip_modules(const struct kernel *kernel)
+{
+	if (!probe_modules())
+		bpf_program__set_attach_target(kernel->skeleton->progs.mt_read, 0, "memtrace");
+}
+
 static struct error *open_programs(struct kernel *kernel)
 {
 	kernel->old = old_is_needed();
 	kernel->has_lock_event = kernel->has_end_event = true;
 	kernel->skeleton = kernel->old ? old_open() : memtrace_bpf__open();
-	return kernel->skeleton ? NULL : error_new(errno, "cannot open the kernel side");
+	if (!kernel->skeleton)
+		return error_new(errno, "cannot open the kernel side");
+	skip_modules(kernel);
+	return NULL;
 }
 
 static struct error *prepare(struct kernel *kernel, const struct kernel_options *options)

@@ -317,6 +317,11 @@ bool probe_event(const char *event)
 	return there;
 }
 
+bool probe_modules(void)
+{
+	return has_capability(CAP_SYS_ADMIN);
+}
+
 bool probe_preempt_rt(void)
 {
 	return access("/sys/kernel/realtime", F_OK) == 0;

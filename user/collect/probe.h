@@ -26,6 +26,9 @@ struct error *probe_missing(void);
 /* Why the programs could not be loaded, as well as it can be told. */
 struct error *probe_why_not_loaded(int number);
 
+/* May the types of the kernel's modules be looked through? */
+bool probe_modules(void);
+
 bool probe_preempt_rt(void);
 bool probe_preemptible_events(void);
 
