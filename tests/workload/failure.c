@@ -21,7 +21,8 @@ static void limit(int resource, rlim_t most, struct rlimit *before)
 	struct rlimit now;
 
 	must(getrlimit(resource, before) == 0, "getrlimit");
-	now = (struct rlimit){ most, before->rlim_max };
+	/* Up to 5.15 no more than 64 KiB may be locked, if nobody says so. */
+	now = (struct rlimit){ most, most > before->rlim_max ? most : before->rlim_max };
 	must(setrlimit(resource, &now) == 0, "setrlimit");
 }
 
