@@ -222,8 +222,10 @@ struct mt_mark {
 	__u64 task;
 	__u64 address;
 	__u64 served; /* min_flt + maj_flt when it began: unchanged while it runs */
-	__u64 call_at; /* of a fault in user mode: where its registers say so */
-	__u64 ip;      /* user ip and call in flight, of a fault in kernel mode */
+	/* Of a fault in user mode: where its registers say which call is in flight.  Of one in
+	 * kernel mode, up to Linux 6.1: how many pages were not counted by then. */
+	__u64 call_at;
+	__u64 ip; /* user ip and call in flight, of a fault in kernel mode */
 	__s32 call;
 	__u32 caller; /* number of the stack in user mode, with stacks */
 	__u32 mode;
@@ -267,6 +269,8 @@ enum mt_follow {
 };
 
 /* Goes with a task as long as it lives. */
+#define MT_LATE_CAUSES 4
+
 struct mt_task {
 	__u32 followed; /* enum mt_follow, or 0 */
 	__u32 slot;	      /* whose book the last call that moved anything belongs to */
@@ -274,8 +278,12 @@ struct mt_task {
 	__u64 released_pages; /* by it, without --calls */
 	__u32 released_by;    /* its operation + 1 */
 	__u32 host; /* of a guest that user space knows of: the slot of the memory it lives in */
+	/* Up to Linux 6.1 alone (bpf/late.bpf.h): who brought what the kernel has not counted. */
+	__u64 faults; /* of the task, when it was last looked at, + 1; 0: never */
+	__u32 late_why[MT_LATE_CAUSES];
+	__u32 late_pages[MT_LATE_CAUSES];
 };
-_Static_assert(sizeof(struct mt_task) == 32, "mt_task");
+_Static_assert(sizeof(struct mt_task) == 72, "mt_task");
 
 /*
  * A mapping that one call made, filed under its size class c (2^(c-1) < bytes <= 2^c) and

@@ -148,7 +148,7 @@ static __always_inline __u32 cause_of_kernel_thread(struct task_struct *task)
 static __always_inline bool is_running(const struct mt_mark *mark, struct task_struct *task)
 {
 	return mark->task == (__u64)task && mark->mode != MT_FAULT_NONE &&
-	       mark->served == GET(task, min_flt) + GET(task, maj_flt);
+	       mark->served == faults_of(task);
 }
 
 /* A fault in kernel mode that failed (EFAULT) never counts: its call must be the same, too. */

@@ -316,6 +316,12 @@ static __always_inline void release_cpu(void)
 #define VERIFIED_ALONE
 #endif
 
+/* Page faults of a task, as the kernel counts them when they have been served. */
+static __always_inline __u64 faults_of(struct task_struct *task)
+{
+	return GET(task, min_flt) + GET(task, maj_flt);
+}
+
 static __always_inline struct mt_mark *mark_of(struct task_struct *task)
 {
 	return mark_at(GET(task, pid));

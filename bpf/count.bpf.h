@@ -42,7 +42,7 @@ static __always_inline __u64 identity_of(struct task_struct *task, __u32 slot, _
 	hash = mix(hash, call.argument[0]);
 	hash = mix(hash, call.argument[1]);
 	if (is_release(why))
-		hash = mix(hash, GET(task, min_flt) + GET(task, maj_flt));
+		hash = mix(hash, faults_of(task));
 	return hash | 1;
 }
 

@@ -93,11 +93,13 @@ int mt_fault_user(const __u64 *arguments)
 	}
 	if (IS_OLD)
 		catch_up_before(space, cpu->slot);
+	if (IS_OLD && mark->mode == MT_FAULT_IN_KERNEL)
+		look_at_late(current_task(), cpu->slot);
 	task = task_by(cpu);
 	mark->stack = cpu->stack;
 	mark->task = cpu->task;
 	mark->address = arguments[0];
-	mark->served = GET(task, min_flt) + GET(task, maj_flt);
+	mark->served = faults_of(task);
 	mark->mode = MT_FAULT_IN_USER;
 	mark->call_at = call_number_at((struct pt_regs *)arguments[1]);
 	if (config.stacks)
@@ -138,17 +140,21 @@ static __always_inline int take_kernel_fault(__u64 address, const void *on_stack
 	if (tables_moved(mm, space))
 		catch_up_tables(mm, slot, MT_OP_FAULT_KERNEL);
 	settle_before(task, mm, slot);
+	if (!HAS_CPU_COUNTERS)
+		look_at_late(task, slot);
 	if (config.stacks && mark->cow == MT_COW_MAYBE)
 		note_copy(slot);
 	call = call_of(task);
 	mark->stack = stack_of(cpu, on_stack);
 	mark->task = (__u64)task;
 	mark->address = address;
-	mark->served = GET(task, min_flt) + GET(task, maj_flt);
+	mark->served = faults_of(task);
 	mark->mode = MT_FAULT_IN_KERNEL;
 	mark->cow = MT_COW_NO;
 	mark->ip = call.ip;
 	mark->call = call.number;
+	if (!HAS_CPU_COUNTERS)
+		mark->call_at = uncounted(task, MT_ANON);
 	if (config.stacks)
 		mark->caller = caller_of(slot, address, user_registers(task));
 	count_cause(slot, cause(MT_OP_FAULT_KERNEL,
@@ -196,7 +202,7 @@ static __always_inline int take_user_fault(struct bpf_perf_event_data *event)
 	mark->stack = cpu->stack;
 	mark->task = cpu->task;
 	mark->address = address;
-	mark->served = GET(task, min_flt) + GET(task, maj_flt);
+	mark->served = faults_of(task);
 	mark->mode = MT_FAULT_IN_USER;
 	mark->call_at = call_number_at(user_registers(task));
 	if (space->untouched)

@@ -91,8 +91,10 @@ static __always_inline void take_fork(struct task_struct *parent, struct task_st
 	guest = !thread && mm && mm == mm_of(parent);
 	if (!config.follow_all || guest) {
 		state = task_state(child);
-		if (state)
+		if (state) {
 			state->followed = guest ? MT_FOLLOWED_AS_GUEST : MT_FOLLOWED;
+			state->faults = 1; /* none */
+		}
 	}
 	if (thread || !mm)
 		return;

@@ -4,7 +4,7 @@
  * happens under mmap_lock, and this event comes before the lock is dropped, in the context
  * of whoever did it: no list of the calls that can is needed.
  */
-#include "bpf/count.bpf.h"
+#include "bpf/late.bpf.h"
 #include "bpf/range.bpf.h"
 
 /*
@@ -61,6 +61,8 @@ static __always_inline void take_release(const __u64 *arguments)
 		close_space(mm, current_task(), slot);
 	else if (mapped_moved(mm, space) || tables_moved(mm, space))
 		book_released(mm, space, slot, is_lock_for_writing(arguments));
+	if (!HAS_CPU_COUNTERS && mm_of(current_task()) == mm)
+		look_at_late(current_task(), slot);
 	if (config.stacks && mm_of(current_task()) == mm)
 		note_unmapped(slot);
 }
@@ -181,6 +183,7 @@ int BPF_PROG(mt_call_end, struct pt_regs *regs, long result)
 	slot = slot_of(this_cpu(), mm);
 	if (!slot)
 		return 0;
+	look_at_late(current_task(), slot);
 	space = space_of(slot, mm);
 	if (space && (is_shared(mm) || mapped_moved(mm, space) || tables_moved(mm, space)))
 		book_call(mm, space, slot, result);

@@ -175,6 +175,8 @@ static __always_inline void follow(struct task_struct *task, struct mm_struct *m
 	}
 	if (state && !state->followed)
 		state->followed = MT_FOLLOWED;
+	if (state && !state->faults)
+		state->faults = faults_of(task) + 1;
 	if (request != MT_REQUEST_OPEN || !mm)
 		return;
 	slot = open_space(mm, task, MT_BORN_BEFORE);

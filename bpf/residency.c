@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Who changed how much of an address space is resident (or swapped), and by what? */
-#include "bpf/count.bpf.h"
 #include "bpf/late.bpf.h"
 #include "bpf/site.bpf.h"
 
@@ -34,18 +33,11 @@ static __always_inline void book_change(struct task_struct *task, struct mm_stru
 	else
 		settle_cow(mark, lane, member, pages);
 	why = cause_now(mm, pages);
-	if (!is_fault(operation_of(why)) && is_late(task, mm, member, pages)) {
-		__s64 of_call = brought_by_call(mark, task, pages);
-
-		if (of_call && of_call < pages)
-			post(slot, why, member, of_call);
-		if (of_call < pages) {
-			pages -= of_call;
-			why = cause_of_late(mark, task);
-		}
-	}
+	if (is_late(task, mm, member, pages))
+		why = book_late(task, mark, slot, member, why, &pages);
 	operation = operation_of(why);
-	post(slot, why, member, pages);
+	if (pages)
+		post(slot, why, member, pages);
 	if (config.stacks && member == MT_ANON && pages > 0 && is_fault(operation) &&
 	    mark->task == (__u64)task)
 		note_pages(slot, mark->address, pages, toucher_of(slot, mark, pages));
@@ -69,7 +61,7 @@ static __always_inline bool is_plain_fault(const struct mt_cpu *cpu, const struc
 		return false;
 	task = task_by(cpu);
 	return !(GET(task, flags) & PF_UNUSUAL) &&
-	       mark->served == GET(task, min_flt) + GET(task, maj_flt) &&
+	       mark->served == faults_of(task) &&
 	       load_call_number(mark->call_at) < 0;
 }
 
