@@ -6,11 +6,12 @@ off by what those bring, for each thread and in each figure, and a fault that br
 pass for one that copied it, since the page is not counted by then.
 
 And where programs may be interrupted (7.0 and newer), events may be missed: a count may fall short
-by so many as memtrace says, what those calls asked for with it, and histograms lack them. What
-moved is as exact as everywhere.
+by so many as memtrace says, what was asked for by no more than so many of the largest calls, and
+histograms lack them.  What moved is as exact as everywhere.
 """
 import collections
 import dataclasses
+import math
 
 import histograms
 import support
@@ -49,11 +50,10 @@ class Captured:
     def missed(self):
         return self.document["capture"]["losses"]["missed"] if self.interruptible else 0
 
-    def falls_short(self, what, got, wanted):
-        """Whether what was missed explains a figure of calls."""
-        if what == "requested_bytes":
-            return self.missed() > 0 and 0 <= got <= wanted
-        return what in ("count", "failed") and 0 <= wanted - got <= self.missed()
+    def falls_short(self, what, got, wanted, largest):
+        """Whether what was missed explains a figure of calls, which asked for `largest` at most."""
+        most = self.missed() * (largest if what == "requested_bytes" else 1)
+        return what in ("count", "failed", "requested_bytes") and 0 <= wanted - got <= most
 
     def is_near(self, what, got, wanted):
         """Whether a figure is right, as far as this kernel lets it be."""
@@ -74,8 +74,17 @@ def figure(rows, what):
     return sum(row[part] or 0 for row in rows for part in what.split("+"))
 
 
+def largest_request(process, rows):
+    """The size under which all calls lie that were seen of those operations, if it is known."""
+    operations = {row["operation"] for row in rows}
+    return max((size or math.inf for name, group in histograms.SIZES.items()
+                if operations & set(group) for one in histograms.histograms_of(process, name)
+                for size in histograms.in_buckets(one)), default=math.inf)
+
+
 def unexpected_figures(captured, process, name, wanted, figures):
     rows = [row for row in process["ledger"] if is_named(row, name)]
+    largest = largest_request(process, rows) if captured.missed() else 0
     parts = {part for what in wanted for part in what.split("+")}
     # What an expectation says nothing of is 0, but for one about several operations together.
     rest = () if "+" in name else [what for what in figures if what not in parts]
@@ -83,7 +92,7 @@ def unexpected_figures(captured, process, name, wanted, figures):
         value, got = wanted.get(what, 0), figure(rows, what)
         if what.split("+")[0] in figures and value is not None and \
                 not captured.is_near(what, got, value) and \
-                not captured.falls_short(what, got, value):
+                not captured.falls_short(what, got, value, largest):
             yield f"{name} {what}: {got}, expected {value}"
 
 
@@ -127,7 +136,7 @@ def without(process, sibling):
                          for one in (process, sibling))
             row[what] = mine - its
         ledger.append(row)
-    return {"ledger": ledger}
+    return {"ledger": ledger, "histograms": process["histograms"]}
 
 
 def problems_of(captured, pid, figures=("count", "failed", "requested_bytes", *MOVED)):
