@@ -3,7 +3,8 @@
 
 To the byte.  But where a kernel counts the faults of a thread late (up to 6.1), residency may be
 off by what those bring, for each thread and in each figure, and a fault that brought a page may
-pass for one that copied it, since the page is not counted by then.
+pass for one that copied it, since the page is not counted by then.  Without an event of mmap_lock
+besides (5.10), pages that a call took without a fault pass for those of faults.
 
 And where programs may be interrupted (7.0 and newer), events may be missed: a count may fall short
 by so many as memtrace says, what was asked for by no more than so many of the largest calls, and
@@ -109,6 +110,11 @@ def unexpected(captured, process, expected, figures):
                     yield f"{row['operation']} ({row['call']}) {what}: {row[what]}, unexpected"
 
 
+def add_figure(merged, what, value):
+    before = merged.get(what, 0)
+    merged[what] = before + value if value is not None and before is not None else None
+
+
 def with_copies_as_faults(process, expected):
     """Both with each `fault.cow` as a `fault`."""
     def renamed(name):
@@ -117,10 +123,21 @@ def with_copies_as_faults(process, expected):
     merged = collections.defaultdict(dict)
     for name, wanted in expected.items():
         for what, value in wanted.items():
-            before = merged[renamed(name)].get(what, 0)
-            known = value is not None and before is not None
-            merged[renamed(name)][what] = before + value if known else None
+            add_figure(merged[renamed(name)], what, value)
     ledger = [{**row, "operation": renamed(row["operation"])} for row in process["ledger"]]
+    return {**process, "ledger": ledger}, merged
+
+
+def with_calls_as_faults(process, expected):
+    """Both with pages that a call took (`gup`) as if they had come by faults, uncounted."""
+    merged = collections.defaultdict(dict)
+    for name, wanted in expected.items():
+        taken = name.split(" ")[0] == "gup"
+        for what, value in wanted.items():
+            if not (taken and what == "count"):
+                add_figure(merged["fault" if taken else name], what, value)
+    ledger = [{**row, "operation": "fault", "call": None, "count": 0}
+              if row["operation"] == "gup" else row for row in process["ledger"]]
     return {**process, "ledger": ledger}, merged
 
 
@@ -146,6 +163,8 @@ def problems_of(captured, pid, figures=("count", "failed", "requested_bytes", *M
         ledger = without(process, captured.process(expected["beyond"]["pid"]))
     if captured.is_late():
         ledger, expected = with_copies_as_faults(ledger, expected)
+        if not captured.document["capture"]["features"]["mmap_lock"]:
+            ledger, expected = with_calls_as_faults(ledger, expected)
     yield from unexpected(captured, ledger, expected, figures)
     if "all faults" in expected:
         got = sum(support.counted(process, operation) for operation in FAULTS)

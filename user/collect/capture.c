@@ -281,7 +281,8 @@ static void fill_notes(struct collector *collector, Mt__Capture *capture)
 		add_note(capture, "This kernel has no event of mmap_lock: the sizes of address "
 				  "spaces were read when a call ended, and of threads that map "
 				  "at the same time, what was asked for stands for what was "
-				  "done.");
+				  "done, and pages that a call took without a fault (gup) are "
+				  "among those of faults.");
 	if (!collector->kernel.has_end_event)
 		add_note(capture, "This kernel has no event of an address space's end: a process "
 				  "that ended is taken to have left no page tables when its last "

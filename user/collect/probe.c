@@ -140,7 +140,8 @@ static struct probe probes[PROBES] = {
 	[PROBE_LOCK] = { "event mmap_lock:mmap_lock_released", false, false,
 			 "sizes of address spaces are read when a call ends: of threads that map "
 			 "at the same time, what was asked for stands for what was done; a stack "
-			 "that grew is seen at the next fault; and each system call of the "
+			 "that grew is seen at the next fault; pages that a call takes without a "
+			 "fault (gup) count as those of faults; and each system call of the "
 			 "machine takes 0.1 us more",
 			 "a kernel of 5.15 or newer" },
 	[PROBE_EXIT_MMAP] = { "event mmap:exit_mmap", false, false,
