@@ -5,6 +5,7 @@
 #include "user/base/cleanup.h"
 #include "user/base/memory.h"
 #include "user/collect/cost.h"
+#include "user/collect/growth.h"
 #include "user/collect/identity.h"
 #include "user/collect/lazy.h"
 #include "user/collect/limit.h"
@@ -173,8 +174,22 @@ static void expect_absent(struct collector *collector)
 	}
 }
 
+/* Of one that has ended: what it had then, if it was held. */
+static void take_mappings(struct process *process, Mt__Process *made, struct smaps *now)
+{
+	struct smaps *had = made->ended ? look_mappings(process) : NULL;
+	struct smaps *smaps = had ?: now;
+
+	lazy_fill(made, smaps);
+	if (!smaps)
+		return;
+	made->mappings = smaps->mappings;
+	made->n_mappings = smaps->count;
+	*smaps = (struct smaps){ 0 };
+}
+
 static void fill_processes(struct collector *collector, Mt__Capture *capture,
-			   const struct smaps *smaps)
+			   struct smaps *smaps)
 {
 	struct process_table *table = &collector->processes;
 
@@ -191,15 +206,12 @@ static void fill_processes(struct collector *collector, Mt__Capture *capture,
 			runtimes_name(&collector->runtimes, process->start_boot_ns, capture,
 				      capture->processes[capture->n_processes]);
 		}
-		if (smaps) {
-			const struct smaps *own = &smaps[capture->n_processes];
-
-			capture->processes[capture->n_processes]->mappings = own->mappings;
-			capture->processes[capture->n_processes]->n_mappings = own->count;
-		}
-		look_record(process, capture, capture->processes[capture->n_processes],
+		take_mappings(process, capture->processes[capture->n_processes],
+			      smaps ? &smaps[capture->n_processes] : NULL);
+		growth_record(process, capture->processes[capture->n_processes],
+			      collector->started_ns, collector->kernel.page_bytes);
+		look_record(process, capture, capture->processes[capture->n_processes++],
 			    collector->record.read_ns);
-		lazy_fill(capture->processes[capture->n_processes++]);
 		process_drop_live(process);
 	}
 	limits_fill(capture, &collector->cgroups);
@@ -390,6 +402,7 @@ static void look_inside(struct collector *collector, Mt__Capture *capture,
 		stacks_look(collector->stacks, serial_of(process), capture, made);
 		runtimes_name(&collector->runtimes, process->start_boot_ns, capture, made);
 	}
+	growth_record(process, made, collector->started_ns, collector->kernel.page_bytes);
 	looks_one(&collector->looks, process);
 	look_record(process, capture, made, collector->record.read_ns);
 	if (!process->live)
@@ -397,7 +410,7 @@ static void look_inside(struct collector *collector, Mt__Capture *capture,
 	own = smaps_of(process->pid);
 	made->mappings = own.mappings;
 	made->n_mappings = own.count;
-	lazy_fill(made);
+	lazy_fill(made, &own);
 	limits_fill(capture, &collector->cgroups);
 }
 

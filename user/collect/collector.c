@@ -6,6 +6,7 @@
 #include "user/collect/capture.h"
 #include "user/collect/confine.h"
 #include "user/collect/follow.h"
+#include "user/collect/growth.h"
 #include "user/collect/live.h"
 #include "user/collect/mapping.h"
 #include "user/collect/roster.h"
@@ -15,6 +16,7 @@
 #include <stdlib.h>
 
 #define GRACE_NS 20000000   /* for what happens at the end of an address space */
+#define SIGNAL_NS 100000000 /* a tick */
 #define IDENTIFY_A_TICK 256 /* processes asked for their names at once */
 
 /* ---- beginning ---- */
@@ -25,6 +27,8 @@ static struct error *open_targets(struct collector *collector)
 
 	if (options->command)
 		TRY(launch_prepare(&collector->launch, options->command));
+	if (options->command && options->allocators)
+		launch_watch(&collector->launch);
 	cost_open(&collector->cost);
 	self_raise_files(); /* not for the command */
 	TRY(targets_open(&collector->targets, options->pids, options->pid_count));
@@ -43,7 +47,7 @@ struct error *collector_new(const struct collector_options *options, struct coll
 	collector->options.sample = options->sample ?: 1;
 	collector->looks = (struct looks){ .on = options->allocators,
 					   .command = options->command != NULL };
-	collector->cost.socket = -1;
+	collector->cost.socket = collector->launch.watch = -1;
 	collector->targets.epoll = -1;
 	process_table_init(&collector->processes);
 	cgroup_names_init(&collector->cgroups);
@@ -109,6 +113,7 @@ struct error *collector_confine(const struct collector *collector)
 	const struct confine_needs needs = {
 		.command = collector->launch.pid ? collector->launch.pidfd : -1,
 		.stacks = collector->kernel.stacks,
+		.held = collector->launch.watch >= 0 ? collector->launch.pid : 0,
 		.memory = collector->options.allocators,
 		.screen = collector->options.screen,
 	};
@@ -142,6 +147,8 @@ size_t collector_descriptors(const struct collector *collector, int *descriptors
 		descriptors[count++] = kernel_poll_fd(&collector->kernel);
 	if (count < room && collector->launch.pid && !collector->launch.ended)
 		descriptors[count++] = collector->launch.pidfd;
+	if (count < room && collector->launch.pid && collector->launch.watch >= 0)
+		descriptors[count++] = collector->launch.watch;
 	if (count < room && collector->targets.living)
 		descriptors[count++] = collector->targets.epoll;
 	return count;
@@ -158,14 +165,31 @@ static void take_in(struct collector *collector, uint64_t grace_ns)
 		stacks_tick(collector->stacks);
 }
 
+/* It waits for us, with all that it had. */
+static void look_at_end(struct collector *collector)
+{
+	looks_held(&collector->looks,
+		   process_find(&collector->processes, collector->launch.pid));
+	launch_release(&collector->launch);
+}
+
+/* A signal that the command gets is no reason to look at everything. */
 void collector_tick(struct collector *collector)
 {
+	uint64_t now = self_monotonic_ns();
+
 	targets_poll(&collector->targets);
-	if (collector->launch.pid)
-		launch_poll(&collector->launch);
+	if (collector->launch.pid && launch_poll(&collector->launch) &&
+	    now - collector->taken_in_ns < SIGNAL_NS)
+		return;
+	collector->taken_in_ns = now;
 	take_in(collector, GRACE_NS);
 	follow_late(collector);
-	looks_tick(&collector->looks, &collector->processes);
+	growth_tick(&collector->kernel, &collector->processes, now);
+	if (collector->launch.held)
+		look_at_end(collector);
+	else
+		looks_tick(&collector->looks, &collector->processes);
 }
 
 bool collector_ended(const struct collector *collector)
@@ -173,20 +197,6 @@ bool collector_ended(const struct collector *collector)
 	if (collector->launch.pid)
 		return collector->launch.ended;
 	return collector->targets.count && !collector->targets.living;
-}
-
-static int64_t resident_pages(const struct kernel *kernel, __u32 slot)
-{
-	const struct mt_space *space = &kernel->spaces[slot];
-	static const int members[] = { MT_FILE, MT_ANON, MT_SHMEM };
-	int64_t pages = 0;
-
-	for (size_t i = 0; i < 3; i++) {
-		pages += space->count_seen[members[i]];
-		for (__u32 cpu = 0; cpu < kernel->cpus; cpu++)
-			pages += kernel->lanes[(size_t)cpu * kernel->slots + slot].seen[members[i]];
-	}
-	return pages;
 }
 
 struct collector_status collector_status(const struct collector *collector)
@@ -201,7 +211,7 @@ struct collector_status collector_status(const struct collector *collector)
 		if (kernel->spaces[slot].state != MT_SPACE_OPEN)
 			continue;
 		status.processes++;
-		status.resident_bytes += resident_pages(kernel, slot) * kernel->page_bytes;
+		status.resident_bytes += growth_resident_pages(kernel, slot) * kernel->page_bytes;
 	}
 	return status;
 }
@@ -233,7 +243,10 @@ struct error *collector_finish(struct collector *collector, Mt__Capture **captur
 {
 	uint64_t duration_ns = self_monotonic_ns() - collector->started_ns;
 
+	if (collector->launch.pid)
+		launch_let_go(&collector->launch);
 	take_in(collector, 0);
+	growth_tick(&collector->kernel, &collector->processes, self_monotonic_ns());
 	follow_late(collector);
 	roster_identify(collector, UINT32_MAX);
 	capture_list_living(collector);

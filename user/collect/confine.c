@@ -11,6 +11,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <unistd.h>
 
 #define PERF_EVENT_IOC_DISABLE 0x2401 /* of linux/perf_event.h, by which libbpf detaches */
@@ -150,6 +151,25 @@ static int allow_signals(scmp_filter_ctx filter, int command)
 	return allow_if(filter, SCMP_SYS(pidfd_send_signal), SCMP_A0(SCMP_CMP_EQ, command));
 }
 
+/* Of the command, if it is held at its end: nobody else can be traced by these. */
+static const unsigned long holding[] = { PTRACE_CONT, PTRACE_LISTEN, PTRACE_INTERRUPT,
+					 PTRACE_DETACH };
+
+static int allow_holding(scmp_filter_ctx filter)
+{
+	int wrong = 0;
+
+	for (size_t i = 0; i < COUNT(holding) && !wrong; i++)
+		wrong = allow_if(filter, SCMP_SYS(ptrace), SCMP_A0(SCMP_CMP_EQ, holding[i]));
+	return wrong;
+}
+
+static int allow_seizing(scmp_filter_ctx filter, pid_t pid)
+{
+	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ptrace), 2,
+				SCMP_A0(SCMP_CMP_EQ, PTRACE_SEIZE), SCMP_A1(SCMP_CMP_EQ, pid));
+}
+
 static int allow_requests(scmp_filter_ctx filter, const unsigned long *requests, size_t count)
 {
 	int wrong = 0;
@@ -179,7 +199,8 @@ static int allow_bpf(scmp_filter_ctx filter, const int *commands, size_t count)
 static int add_report(scmp_filter_ctx filter, const struct confine_needs *needs)
 {
 	int wrong = allow(filter, plain, COUNT(plain)) ?: allow_memory(filter) ?:
-		    allow_signals(filter, needs->command);
+		    allow_signals(filter, needs->command) ?:
+		    (needs->command < 0 ? 0 : allow_holding(filter));
 
 	return wrong ?: allow_requests(filter, terminal_requests, COUNT(terminal_requests));
 }
@@ -200,6 +221,8 @@ static int add_capture(scmp_filter_ctx filter, const struct confine_needs *needs
 		wrong = allow(filter, reading_memory, COUNT(reading_memory));
 	if (!wrong && needs->screen)
 		wrong = allow_requests(filter, screen_requests, COUNT(screen_requests));
+	if (!wrong && needs->held)
+		wrong = allow_seizing(filter, needs->held);
 	return wrong || !needs->stacks ? wrong : add_stacks(filter);
 }
 

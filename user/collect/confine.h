@@ -18,9 +18,12 @@
 #include "user/base/error.h"
 #include "user/collect/kernel.h"
 
+#include <sys/types.h>
+
 /* What else than a report is to be possible. */
 struct confine_needs {
 	int command; /* the pidfd that signals are passed on to, -1: none */
+	pid_t held;  /* the command, where it is to be held at its end; 0: it is not */
 	bool stacks;
 	bool memory; /* that of other processes is read */
 	bool screen; /* the terminal's settings are changed, and put back */

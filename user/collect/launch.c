@@ -3,6 +3,7 @@
 #include "user/collect/launch.h"
 
 #include "user/base/cleanup.h"
+#include "user/collect/hold.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,8 +12,10 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #define NOT_STARTED 125
+#define LET_GO_MS 50 /* for it to stop; what sleeps in a driver does not */
 
 /* In the child: from here on it is the command's process, not ours. */
 static void become(char *const *command, int go, int failure)
@@ -37,6 +40,7 @@ struct error *launch_prepare(struct launch *launch, char *const *command)
 	void (*end_of_child)(int) = signal(SIGCHLD, SIG_DFL);
 	int go[2], failure[2];
 
+	launch->watch = -1;
 	if (pipe2(go, O_CLOEXEC) || pipe2(failure, O_CLOEXEC))
 		return error_new(errno, "cannot make a pipe");
 	launch->pid = fork();
@@ -58,6 +62,11 @@ struct error *launch_prepare(struct launch *launch, char *const *command)
 		return error_new(errno, "cannot watch process %d", launch->pid);
 	fcntl(launch->pidfd, F_SETFD, FD_CLOEXEC);
 	return NULL;
+}
+
+void launch_watch(struct launch *launch)
+{
+	launch->watch = hold_watch();
 }
 
 static bool is_in(const char *directory, size_t length, const char *name)
@@ -99,8 +108,10 @@ struct error *launch_go(struct launch *launch, const char *name)
 	do
 		got = read(launch->failure, &number, sizeof(number));
 	while (got < 0 && errno == EINTR);
-	if (got != sizeof(number))
-		return NULL; /* closed by a successful exec, or by that end */
+	if (got != sizeof(number)) { /* closed by a successful exec, or by that end */
+		launch->traced = launch->watch >= 0 && hold_begin(launch->pid);
+		return NULL;
+	}
 	launch_wait(launch);
 	/* A script whose interpreter is missing is there, and cannot be run. */
 	if (!is_there(name))
@@ -108,20 +119,68 @@ struct error *launch_go(struct launch *launch, const char *name)
 	return error_status(126, number, "cannot run %s", name);
 }
 
+/* False: there is nothing that it says, or it goes on. */
+static bool take(struct launch *launch, int flags)
+{
+	int status = 0;
+	pid_t pid = waitpid(launch->pid, &status, flags);
+
+	if (!pid || (pid < 0 && errno == EINTR))
+		return false;
+	if (pid > 0 && WIFSTOPPED(status)) {
+		launch->held = hold_stopped(launch->pid, status);
+		return !launch->held;
+	}
+	launch->ended = true; /* or it is no child of ours any more */
+	launch->wait_status = status;
+	return false;
+}
+
 bool launch_poll(struct launch *launch)
 {
-	if (!launch->ended && waitpid(launch->pid, &launch->wait_status, WNOHANG))
-		launch->ended = true; /* or it is no child of ours any more */
-	return launch->ended;
+	bool went_on = false;
+
+	hold_forget(launch->watch);
+	while (!launch->ended && !launch->held && take(launch, WNOHANG))
+		went_on = true;
+	return went_on && !launch->ended && !launch->held;
+}
+
+void launch_release(struct launch *launch)
+{
+	if (launch->held)
+		hold_release(launch->pid);
+	launch->held = false;
+}
+
+/* One that does not stop in time is served by launch_wait(). */
+void launch_let_go(struct launch *launch)
+{
+	int status = 0;
+
+	if (!launch->traced || launch->ended)
+		return;
+	hold_interrupt(launch->pid);
+	for (int ms = 0; ms < LET_GO_MS && launch->traced && !launch->ended; ms++) {
+		pid_t pid = waitpid(launch->pid, &status, WNOHANG);
+
+		if (pid > 0 && WIFSTOPPED(status)) {
+			hold_end(launch->pid, status);
+			launch->traced = false;
+		} else if (pid) {
+			launch->ended = true;
+			launch->wait_status = status;
+		} else {
+			nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+		}
+	}
 }
 
 void launch_wait(struct launch *launch)
 {
 	while (!launch->ended) {
-		pid_t pid = waitpid(launch->pid, &launch->wait_status, 0);
-
-		if (pid == launch->pid || (pid < 0 && errno != EINTR))
-			launch->ended = true;
+		take(launch, 0);
+		launch_release(launch);
 	}
 }
 
@@ -139,4 +198,5 @@ void launch_free(struct launch *launch)
 	close(launch->go);
 	close(launch->failure);
 	close(launch->pidfd);
+	cleanup_close_(&launch->watch);
 }

@@ -13,6 +13,9 @@ struct launch {
 	int pidfd;   /* readable at its end */
 	int go;	     /* closed without a byte: never mind */
 	int failure; /* the errno of exec comes here, if it fails */
+	int watch;   /* readable when it has stopped; -1: it never does */
+	bool traced; /* it stops at its end ... */
+	bool held;   /* ... where it is now, until launch_release() */
 	bool ended;
 	int wait_status; /* as wait() has it */
 };
@@ -21,12 +24,22 @@ struct launch {
  * this moment: to be called before ours are set. */
 struct error *launch_prepare(struct launch *launch, char *const *command);
 
+/* It is to be held at its end: between the two. */
+void launch_watch(struct launch *launch);
+
 /* Lets it become the command; a signal may have ended it before.  SIGPIPE has to be ignored.
  * Exit status of the error: 126 cannot be run, 127 not found. */
 struct error *launch_go(struct launch *launch, const char *name);
 
-/* Notices its end, without waiting for it.  True if it has ended. */
+/* Notices that it has ended, or is held at its end, without waiting for it.  True where it stopped
+ * for nothing but a signal, and goes on. */
 bool launch_poll(struct launch *launch);
+
+/* What is held goes on to its end. */
+void launch_release(struct launch *launch);
+
+/* It is not to be held any more: soon, if possible. */
+void launch_let_go(struct launch *launch);
 
 /* Waits for its end. */
 void launch_wait(struct launch *launch);

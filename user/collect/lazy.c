@@ -18,25 +18,34 @@ static const Mt__Row *row_of(const Mt__Process *process, uint32_t operation)
 	return NULL;
 }
 
-void lazy_fill(Mt__Process *process)
+static bool read_resident(uint32_t pid, uint64_t *bytes)
 {
-	const Mt__Row *row = row_of(process, MT_OP_MADV_FREE);
 	cleanup_fclose FILE *file = NULL;
 	char path[64];
 	uint64_t kib;
 
-	if (!row)
-		return;
-	process->lazy_free = memory_new(1, sizeof(*process->lazy_free));
-	mt__lazy_free__init(process->lazy_free);
-	process->lazy_free->has_marked_bytes = row->has_requested_bytes;
-	process->lazy_free->marked_bytes = row->requested_bytes;
-	if (process->ended)
-		return;
-	snprintf(path, sizeof(path), "/proc/%u/smaps_rollup", process->pid);
+	snprintf(path, sizeof(path), "/proc/%u/smaps_rollup", pid);
 	file = fopen(path, "re");
 	if (!proc_find_number(file, "LazyFree", &kib))
+		return false;
+	*bytes = kib * 1024;
+	return true;
+}
+
+void lazy_fill(Mt__Process *process, const struct smaps *smaps)
+{
+	const Mt__Row *row = row_of(process, MT_OP_MADV_FREE);
+	Mt__LazyFree *made;
+
+	if (!row && (!smaps || !smaps->lazy_bytes))
 		return;
-	process->lazy_free->has_resident_bytes = 1;
-	process->lazy_free->resident_bytes = kib * 1024;
+	made = process->lazy_free = memory_new(1, sizeof(*made));
+	mt__lazy_free__init(made);
+	made->has_marked_bytes = row && row->has_requested_bytes;
+	made->marked_bytes = row ? row->requested_bytes : 0;
+	if (smaps && smaps->count)
+		made->resident_bytes = smaps->lazy_bytes;
+	made->has_resident_bytes = (smaps && smaps->count) ||
+				   (!process->ended &&
+				    read_resident(process->pid, &made->resident_bytes));
 }

@@ -10,9 +10,11 @@
 #include "user/collect/self.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define MS 1000000ULL
 #define SHARE 25		/* of all time, one part of so many is spent on looks ... */
@@ -29,8 +31,10 @@ void look_free(struct look *look)
 {
 	for (size_t i = 0; look && i < look->count; i++)
 		protobuf_c_message_free_unpacked(&look->allocators[i]->base, NULL);
-	if (look)
+	if (look) {
 		free(look->allocators);
+		smaps_free(&look->smaps);
+	}
 	free(look);
 }
 
@@ -132,6 +136,61 @@ void looks_one(struct looks *looks, struct process *process)
 		look_at(looks, process, EACH_NS);
 }
 
+/* For how long its first thread ran, or waited to run; 0: the kernel does not say. */
+static uint64_t busy_ns(pid_t pid)
+{
+	cleanup_fclose FILE *file = NULL;
+	uint64_t ran = 0, waited = 0;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/schedstat", pid);
+	file = fopen(path, "re");
+	if (!file || fscanf(file, "%" SCNu64 " %" SCNu64, &ran, &waited) != 2)
+		return 0;
+	/* cppcheck-suppress resourceLeak ; cleanup_fclose */
+	return ran + waited;
+}
+
+/* Their heaps are in pieces at their end: they free one by one what they have, and then exit. */
+static bool tidies_up(pid_t pid)
+{
+	static const char *const names[] = { "python", "perl", "ruby", "php", "lua", "node" };
+	char link[64], path[PATH_MAX];
+	const char *name;
+	ssize_t bytes;
+
+	snprintf(link, sizeof(link), "/proc/%d/exe", pid);
+	bytes = readlink(link, path, sizeof(path) - 1);
+	path[bytes > 0 ? bytes : 0] = 0;
+	name = strrchr(path, '/');
+	for (size_t i = 0; name && i < sizeof(names) / sizeof(names[0]); i++) {
+		if (!strncmp(name + 1, names[i], strlen(names[i])))
+			return true;
+	}
+	return false;
+}
+
+/* As short as can be: who waits for it waits for us. */
+void looks_held(struct looks *looks, struct process *process)
+{
+	uint64_t cpu = self_cpu_ns();
+
+	if (!looks->on || !process || !is_there(process))
+		return;
+	if (!process->look)
+		process->look = memory_new(1, sizeof(*process->look));
+	if (!tidies_up(process->pid)) {
+		look_at(looks, process, EACH_NS);
+		process->look->last = true;
+	}
+	process->look->busy_ns = busy_ns(process->pid);
+	process->look->smaps_ns = self_monotonic_ns();
+	smaps_free(&process->look->smaps);
+	process->look->smaps = smaps_of(process->pid);
+	looks->count++;
+	looks->spent_ns += self_cpu_ns() - cpu;
+}
+
 void looks_finish(struct looks *looks, struct process_table *table)
 {
 	uint64_t began = self_monotonic_ns(), cpu = self_cpu_ns();
@@ -157,12 +216,18 @@ void look_record(struct process *process, const Mt__Capture *capture, Mt__Proces
 	struct look *look = process->look;
 	uint64_t end = process->has_exit && process->exit_ns < end_ns ? process->exit_ns : end_ns;
 
-	if (!look || !look->at_ns || look->at_ns < process->last_opened_ns)
+	if (!look)
 		return;
+	made->has_busy_ns = look->busy_ns != 0;
+	made->busy_ns = look->busy_ns;
+	if (!look->at_ns || look->at_ns < process->last_opened_ns)
+		return;
+	if (look->last)
+		end = look->at_ns;
 	made->allocators = look->allocators;
 	made->n_allocators = look->count;
 	for (size_t i = 0; i < look->count; i++) {
-		look->allocators[i]->has_before_end_ns = made->ended && end > look->at_ns;
+		look->allocators[i]->has_before_end_ns = made->ended && end >= look->at_ns;
 		look->allocators[i]->before_end_ns = end - look->at_ns;
 		look->allocators[i]->late = look->late;
 		if (look->allocators[i]->last_used_stack >= capture->n_stacks)
@@ -170,6 +235,14 @@ void look_record(struct process *process, const Mt__Capture *capture, Mt__Proces
 	}
 	look->allocators = NULL;
 	look->count = 0;
+}
+
+struct smaps *look_mappings(const struct process *process)
+{
+	struct look *look = process->look;
+
+	return look && look->smaps_ns && look->smaps_ns >= process->last_opened_ns ? &look->smaps :
+										     NULL;
 }
 
 bool looks_note(const struct looks *looks, char *note, size_t size)

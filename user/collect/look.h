@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What do the allocators inside the followed processes have?  Looked at when the capture ends;
- * of a command, whose address space is gone by then, now and then before: the last look counts.
- *
- * To see it at its very end the command would have to be held there: by ptrace, which nobody
- * else could use then, or by a filter of its calls, which would go on without memtrace and stop
- * it for good.  Looks that come ten times a second, if they are cheap, do not touch it.
+ * of a command, which is held at its end for that (hold.h), just before its address space goes.
+ * Interpreters tidy up before that, and what the command starts is not held: they are looked at
+ * now and then, ten times a second, if it is cheap, and the last look counts.
  */
 #ifndef MEMTRACE_COLLECT_LOOK_H
 #define MEMTRACE_COLLECT_LOOK_H
 
 #include "build/capture.pb-c.h"
 #include "user/collect/process.h"
+#include "user/collect/smaps.h"
 #include "user/collect/stacks.h"
 
 /* What was seen of one process. */
@@ -22,6 +21,10 @@ struct look {
 	bool late;	     /* it took too long: some was left out */
 	Mt__Allocator **allocators;
 	size_t count;
+	bool last;	     /* taken while it was held at its end */
+	uint64_t smaps_ns;   /* when it was held, 0: it was not ... */
+	uint64_t busy_ns;    /* ... and had kept a CPU busy for so long ... */
+	struct smaps smaps;  /* ... and had mapped this */
 };
 
 /* All looks of a capture. */
@@ -43,12 +46,18 @@ void looks_tick(struct looks *looks, struct process_table *table);
 /* At one, if it lives. */
 void looks_one(struct looks *looks, struct process *process);
 
+/* At a process that is held at its end; NULL: at none. */
+void looks_held(struct looks *looks, struct process *process);
+
 /* At the end, at all that live. */
 void looks_finish(struct looks *looks, struct process_table *table);
 
 /* Hands over what was seen of a process.  The capture has its stacks by now. */
 void look_record(struct process *process, const Mt__Capture *capture, Mt__Process *made,
 		 uint64_t end_ns);
+
+/* What a process had mapped that was held at its end; NULL: it was not. */
+struct smaps *look_mappings(const struct process *process);
 
 /* What it cost, a sentence; false where there was nothing to look at. */
 bool looks_note(const struct looks *looks, char *note, size_t size);

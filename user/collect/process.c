@@ -36,6 +36,7 @@ static void release(struct process *process)
 	process_drop_live(process);
 	process_forget_rows(process);
 	look_free(process->look);
+	free(process->growth);
 }
 
 void process_forget_rows(struct process *process)
@@ -365,6 +366,7 @@ struct process *process_copy(const struct process *process)
 	copy->before = (struct words){ 0 };
 	copy->live = copy->next = copy->chain = NULL;
 	copy->look = NULL;
+	copy->growth = NULL;
 	copy->earlier = NULL;
 	copy->earlier_count = 0;
 	/* Room as memory_grow() expects it for that count. */

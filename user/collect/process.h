@@ -73,6 +73,7 @@ struct process {
 	size_t histogram_count;
 	struct process *live;	 /* with what its live address spaces add, while a report is made */
 	struct look *look;	 /* the last one at its allocators, NULL: there was none */
+	struct growth *growth;	 /* NULL: none was seen */
 	struct row *earlier;	 /* the rows as they were at the last interval */
 	size_t earlier_count;
 	bool told; /* the last interval of its life is */

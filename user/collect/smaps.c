@@ -20,7 +20,7 @@ struct area {
 	uint64_t start, end;
 	char access[5];
 	char *name; /* NULL: there is none so far */
-	uint64_t resident_kib, swap_kib;
+	uint64_t resident_kib, swap_kib, lazy_kib;
 	bool hugetlb;
 	const char *kind, *called; /* found out when all of it is read */
 };
@@ -125,6 +125,7 @@ static void add_empty(Mt__Mapping *mapping, const struct area *area)
 static void add_area(struct smaps *smaps, struct area *area, const struct area *before)
 {
 	classify(area, before);
+	smaps->lazy_bytes += area->lazy_kib * 1024;
 	if (strcmp(area->name, "[vsyscall]") != 0) /* the kernel's own */
 		add_empty(new_mapping(smaps, area), area);
 }
@@ -206,6 +207,8 @@ static void parse_line(const char *line, struct area *area)
 		area->resident_kib = kib;
 	else if (sscanf(line, "Swap: %" SCNu64, &kib) == 1)
 		area->swap_kib = kib;
+	else if (sscanf(line, "LazyFree: %" SCNu64, &kib) == 1)
+		area->lazy_kib = kib;
 	else if (begins(line, "VmFlags:"))
 		area->hugetlb = strstr(line, " ht") != NULL;
 }
@@ -245,4 +248,12 @@ struct smaps smaps_of(uint32_t pid)
 	snprintf(path, sizeof(path), "/proc/%u/smaps", pid);
 	file = fopen(path, "re");
 	return smaps_read(file);
+}
+
+void smaps_free(struct smaps *smaps)
+{
+	for (size_t i = 0; i < smaps->count; i++)
+		mt__mapping__free_unpacked(smaps->mappings[i], NULL);
+	free(smaps->mappings);
+	*smaps = (struct smaps){ 0 };
 }

@@ -10,6 +10,7 @@
 struct smaps {
 	Mt__Mapping **mappings; /* what holds most comes first */
 	size_t count;
+	uint64_t lazy_bytes; /* given to MADV_FREE, and still there */
 };
 
 /* Reads a text such as /proc/PID/smaps to its end; NULL says nothing.  What it hands out is for a
@@ -17,5 +18,6 @@ struct smaps {
 struct smaps smaps_read(FILE *file);
 
 struct smaps smaps_of(uint32_t pid);
+void smaps_free(struct smaps *smaps);
 
 #endif

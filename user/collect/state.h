@@ -34,6 +34,7 @@ struct collector {
 	struct record_options record;
 	Mt__Capture names; /* what the numbers of intervals stand for, and nothing else */
 	struct interval_list intervals;
+	uint64_t taken_in_ns; /* the last tick */
 	uint32_t unread;
 	pid_t *living; /* before the last reading */
 	size_t living_count;

@@ -10,9 +10,15 @@
 
 /* Programs and libraries map more of their files than they read. */
 #define UNTOUCHED_LEAST (24 * MIB)
+#define EXACT_LEAST (8 * MIB) /* where files are not counted */
 #define SITES_SHARE 4 /* of what the books say, at the most, that the sites do not know */
 #define TOLD_SHARE 20 /* of the fall, at the most, that its own calls did not do */
 #define FALL_SHARE 4 /* of the highest RSS, at the least, for a fall to be one */
+
+static int64_t positive(int64_t bytes)
+{
+	return bytes > 0 ? bytes : 0;
+}
 
 int64_t rule_moved(const struct facts *facts, const char *operation)
 {
@@ -89,21 +95,48 @@ bool rule_add_returned(const struct facts *facts, struct finding *finding)
 /* ---- the rules ---- */
 
 /*
- * Of what is mapped still, or, where that has gone by the end, of all that was mapped: that
- * cannot be less than what was reserved and not touched even once in its place, nor, of what is
- * mapped still, more than that: what was given back by advice had been touched.
+ * Of what is mapped still: that cannot be more than what was reserved and not touched, as what
+ * was given back by advice had been touched.
  */
-static int64_t never_touched(const struct facts *facts)
+static int64_t kept_untouched(const struct facts *facts)
 {
-	int64_t kept = minus(facts->end->bytes[BALANCE_VIRTUAL], facts->end_bytes);
 	int64_t all = minus(facts->reserved_bytes, minus(facts->touched_bytes, facts->again_bytes));
+	int64_t kept = minus(facts->end->bytes[BALANCE_VIRTUAL], facts->end_bytes);
 
 	kept = minus(kept, facts->end->bytes[BALANCE_SWAP]);
 	kept = minus(kept, facts->end->bytes[BALANCE_HUGETLB]);
-	if (facts->process->has_at_exit && all > kept)
-		return all;
+	kept = minus(kept, facts->claimed_virtual_bytes);
+	if (facts->process->mapping_count)
+		kept = rule_mapped_untouched(facts);
 	all = plus(all, facts->born_untouched_bytes);
-	return all < kept ? all : kept;
+	return positive(all < kept ? all : kept);
+}
+
+/*
+ * What munmap() took and was not there, or not any more.  To make an arena for a thread malloc
+ * reserves twice as much as it needs, and keeps a part that begins at an even address.
+ */
+static int64_t gone_untouched(const struct facts *facts)
+{
+	int64_t bytes = minus(0, rule_moved(facts, "madvise.dontneed"));
+
+	bytes = minus(0, positive(bytes));
+	for (size_t i = 0; i < facts->process->row_count; i++) {
+		const struct ledger_row *row = &facts->process->rows[i];
+
+		if (!strcmp(row->operation, "munmap"))
+			bytes = plus(bytes, minus(balances_resident(&row->moved),
+						  row->moved.bytes[BALANCE_VIRTUAL]));
+	}
+	return positive(minus(bytes, rule_cut_from_arenas(facts)));
+}
+
+/* Where a process has ended, it has often tidied up before. */
+static int64_t never_touched(const struct facts *facts)
+{
+	int64_t bytes = kept_untouched(facts);
+
+	return facts->process->has_at_exit ? plus(bytes, gone_untouched(facts)) : bytes;
 }
 
 /* What the sites know page by page; of what is mapped no more, at the least. */
@@ -123,15 +156,14 @@ static int64_t never_touched_by_sites(const struct facts *facts)
 
 bool find_never_touched(struct facts *facts, struct finding *finding)
 {
+	bool exact = facts->process->mapping_count != 0;
 	int64_t sites = never_touched_by_sites(facts);
 
 	finding->bytes = never_touched(facts);
 	finding->inferred = sites < finding->bytes - finding->bytes / SITES_SHARE;
-	if (!finding->inferred)
-		finding->bytes = sites;
-	finding->bytes = minus(finding->bytes, facts->claimed_virtual_bytes);
-	finding->bytes = minus(finding->bytes, rule_room_to_grow(facts));
-	if (finding->bytes < UNTOUCHED_LEAST ||
+	if (!finding->inferred && !exact)
+		finding->bytes = minus(sites, facts->claimed_virtual_bytes);
+	if (finding->bytes < (exact ? EXACT_LEAST : UNTOUCHED_LEAST) ||
 	    finding->bytes < (int64_t)facts->process->peak_bytes / 2)
 		return false;
 	finding_number(finding, "never_touched_bytes", finding->bytes);

@@ -126,7 +126,8 @@ static void free_finding(struct finding *finding)
 
 static void try_rule(struct findings *findings, struct facts *facts, const struct rule *rule)
 {
-	struct finding finding = { .id = rule->id, .alarm = rule->alarm };
+	struct finding finding = { .id = rule->id, .alarm = rule->alarm,
+				   .drowned = rule->drowned };
 
 	facts->floor_bytes = floor_of(facts, rule);
 	if (!has_needs(facts, rule->needs))
@@ -140,6 +141,33 @@ static void try_rule(struct findings *findings, struct facts *facts, const struc
 	finding.remedy = sentence_write(rule->remedy, &finding);
 	findings->at = memory_grow(findings->at, findings->count, sizeof(finding));
 	findings->at[findings->count++] = finding;
+}
+
+static int64_t largest_alarm(const struct findings *findings)
+{
+	int64_t bytes = 0;
+
+	for (size_t i = 0; i < findings->count; i++) {
+		if (findings->at[i].alarm && findings->at[i].bytes > bytes)
+			bytes = findings->at[i].bytes;
+	}
+	return bytes;
+}
+
+static void leave_out_drowned(struct findings *findings)
+{
+	int64_t alarm = largest_alarm(findings);
+	size_t kept = 0;
+
+	for (size_t i = 0; i < findings->count; i++) {
+		struct finding *finding = &findings->at[i];
+
+		if (!finding->alarm && finding->bytes / (int64_t)(finding->drowned ?: 1) < alarm)
+			free_finding(finding);
+		else
+			findings->at[kept++] = *finding;
+	}
+	findings->count = kept;
 }
 
 /* Few, and those that are equal stay as the table has them. */
@@ -169,6 +197,7 @@ void findings_build(struct findings *findings, const struct model *model,
 	facts.holders = holders;
 	for (size_t i = 0; i < rule_count; i++)
 		try_rule(findings, &facts, &rules[i]);
+	leave_out_drowned(findings);
 	sort(findings);
 	holders_free(holders, facts.holder_count);
 }

@@ -22,6 +22,7 @@ struct finding {
 	int64_t bytes;
 	bool inferred; /* from what was measured, where it could not be measured itself */
 	bool alarm;    /* there is something to be done; otherwise it only says how things are */
+	unsigned int drowned; /* as its rule has it */
 	bool told;     /* another one has its figures: the title is enough */
 	char *title, *why, *remedy; /* sentences; the last may be "" */
 	struct evidence evidence[FINDING_EVIDENCE];

@@ -9,6 +9,7 @@
 
 #define MMAP_THRESHOLD_BYTES (128 << 10) /* where it begins */
 #define ARENA_POOLS 64 /* of pymalloc */
+#define ARENAS_MANY 4
 #define FREE_SHARE 5 /* of a heap, below which holes are what any program has */
 
 static int64_t figure(const Mt__Allocator *heap, const char *name)
@@ -41,8 +42,8 @@ static bool claim(struct facts *facts, struct finding *finding, const Mt__Alloca
 	    finding->bytes > minus(facts->end->bytes[BALANCE_ANON], facts->claimed_bytes))
 		return false;
 	facts->claimed_bytes = plus(facts->claimed_bytes, finding->bytes);
-	finding->inferred = !heap->complete || heap->has_before_end_ns;
-	if (heap->has_before_end_ns)
+	finding->inferred = !heap->complete || heap->before_end_ns;
+	if (heap->before_end_ns)
 		finding_number(finding, "looked_before_end_ns", (int64_t)heap->before_end_ns);
 	return true;
 }
@@ -51,6 +52,14 @@ static bool claim(struct facts *facts, struct finding *finding, const Mt__Alloca
 static bool is_pinned(const Mt__Allocator *heap)
 {
 	return figure(heap, "largest_free_bytes") > figure(heap, "main_trim_bytes") / 2;
+}
+
+/* So many that most heaps are theirs: then they use the main one, too, as one of them. */
+static bool threads_have_main(const Mt__Allocator *heap)
+{
+	return figure(heap, "thread_arenas") >= ARENAS_MANY &&
+	       figure(heap, "thread_free_resident_bytes") >
+		       figure(heap, "main_free_resident_bytes") / ARENAS_MANY;
 }
 
 /* The user's own code, if there is any, among what touched the page of the last block. */
@@ -78,7 +87,7 @@ bool find_heap_top_pinned(struct facts *facts, struct finding *finding)
 	const Mt__Allocator *heap = books_of(facts, "glibc");
 	char address[24];
 
-	if (!heap || !is_pinned(heap))
+	if (!heap || !is_pinned(heap) || threads_have_main(heap))
 		return false;
 	finding->bytes = figure(heap, "main_trim_bytes");
 	add(finding, "trim_bytes", heap, "main_trim_bytes");
@@ -102,7 +111,7 @@ bool find_heap_fragmented(struct facts *facts, struct finding *finding)
 {
 	const Mt__Allocator *heap = books_of(facts, "glibc");
 
-	if (!heap || is_pinned(heap))
+	if (!heap || is_pinned(heap) || threads_have_main(heap))
 		return false;
 	finding->bytes = figure(heap, "main_free_resident_bytes");
 	add(finding, "free_resident_bytes", heap, "main_free_resident_bytes");
@@ -122,8 +131,14 @@ bool find_thread_arenas(struct facts *facts, struct finding *finding)
 		return false;
 	finding->bytes = plus(figure(heap, "thread_free_resident_bytes"),
 			      figure(heap, "thread_top_resident_bytes"));
-	finding_number(finding, "free_resident_bytes", finding->bytes);
-	add(finding, "trim_bytes", heap, "thread_trim_bytes");
+	finding_number(finding, "thread_free_bytes", finding->bytes);
+	finding_number(finding, "trim_bytes",
+		       plus(figure(heap, "thread_trim_bytes"), threads_have_main(heap) ?
+			    figure(heap, "main_trim_bytes") : 0));
+	if (threads_have_main(heap)) {
+		add(finding, "main_free_bytes", heap, "main_free_resident_bytes");
+		finding->bytes = plus(finding->bytes, figure(heap, "main_free_resident_bytes"));
+	}
 	add(finding, "thread_arenas", heap, "thread_arenas");
 	add(finding, "thread_system_bytes", heap, "thread_system_bytes");
 	add(finding, "thread_used_bytes", heap, "thread_used_bytes");

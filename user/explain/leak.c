@@ -1,52 +1,144 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Does it grow without end?  Many calls that reserve, hardly one that gives back, to the last. */
+/* Does it grow without end?  Steadily, by many calls, and until the last moment. */
 #include "user/explain/rule.h"
 
 #define NS_PER_SECOND 1000000000ULL
-#define LEAST_NS NS_PER_SECOND /* shorter, and a program that fills its tables looks the same */
+#define LEAST_NS (NS_PER_SECOND * 7 / 10) /* shorter, and what fills its tables looks the same */
 #define LEAST_CALLS 16
-#define GIVEN_SHARE 10 /* of what it reserved went back, at the most */
-#define LATE_SHARE 10  /* of the time: that close to the end it still grew */
+#define LEAST_POINTS 8
+#define PARTS 4		  /* of that time: it grew in each ... */
+#define PART_SHARE 12	  /* ... by so much of the whole; a quarter were even */
+#define REST_PERCENT 75	  /* of that time, at the most, since it grew last */
+#define START_SHARE 50	  /* of the growth is not a beginning or an end of it */
+#define BUSY_PERCENT 70	  /* of that time a program works that ends when it has all */
 
-/* Address space that went back is not in the books: what was reserved, less what there is more. */
-static int64_t kept_bytes(const struct facts *facts)
+/* Bytes at points of time, and what of them is the growth. */
+struct curve {
+	const uint64_t *bytes;
+	size_t count;
+	uint64_t step_ns;
+	size_t first, last; /* it grew between these */
+};
+
+static int64_t at(const struct curve *curve, size_t point)
 {
-	int64_t born = facts->process->opening.bytes[BALANCE_VIRTUAL];
-
-	for (size_t i = 0; i < facts->process->row_count; i++) {
-		const struct ledger_row *row = &facts->process->rows[i];
-
-		if (row_is_birth(row))
-			born = plus(born, row->moved.bytes[BALANCE_VIRTUAL]);
-	}
-	return minus(facts->end->bytes[BALANCE_VIRTUAL], born);
+	return (int64_t)(curve->bytes[point] < INT64_MAX ? curve->bytes[point] : INT64_MAX);
 }
 
-static bool grows_to_the_end(const struct facts *facts)
+static int64_t grown(const struct curve *curve, size_t from, size_t to)
 {
-	uint64_t all = facts->model->capture->duration_ns, at = facts->process->peak_at_ns;
+	return minus(at(curve, to), at(curve, from));
+}
 
-	return all >= LEAST_NS && at >= all - all / LATE_SHARE;
+/* From the first point that more came after than at the beginning, to the first at the height. */
+static void find_growth(struct curve *curve)
+{
+	int64_t all = grown(curve, 0, curve->count - 1), edge = all / START_SHARE;
+
+	curve->first = 0;
+	curve->last = curve->count - 1;
+	while (curve->first + 1 < curve->last && grown(curve, 0, curve->first + 1) <= edge)
+		curve->first++;
+	while (curve->last > curve->first + 1 &&
+	       grown(curve, curve->last - 1, curve->count - 1) <= edge)
+		curve->last--;
+}
+
+static uint64_t span_ns(const struct curve *curve)
+{
+	return (curve->last - curve->first) * curve->step_ns;
+}
+
+static bool is_steady(const struct curve *curve)
+{
+	size_t span = curve->last - curve->first;
+	int64_t all = grown(curve, curve->first, curve->last);
+
+	for (size_t part = 0; part < PARTS; part++) {
+		size_t from = curve->first + span * part / PARTS;
+		size_t to = curve->first + span * (part + 1) / PARTS;
+
+		if (grown(curve, from, to) < all / PART_SHARE)
+			return false;
+	}
+	return all > 0;
+}
+
+static bool goes_on(struct curve *curve, int64_t floor)
+{
+	if (curve->count < LEAST_POINTS || grown(curve, 0, curve->count - 1) < floor)
+		return false;
+	find_growth(curve);
+	return span_ns(curve) >= LEAST_NS && is_steady(curve) &&
+	       (curve->count - 1 - curve->last) * 100 <=
+		       (curve->last - curve->first) * REST_PERCENT;
+}
+
+/* One that computes, and ends by itself, has made what it needed. */
+static bool did_its_work(const struct process_model *process, const struct curve *curve)
+{
+	return process->has_exit && process->busy_ns > span_ns(curve) / 100 * BUSY_PERCENT;
+}
+
+/* Of what is resident, or else of addresses. */
+static bool read_curve(const struct facts *facts, struct curve *curve, bool *resident)
+{
+	const Mt__Growth *growth = facts->process->growth;
+
+	if (!growth)
+		return false;
+	*curve = (struct curve){ .bytes = growth->resident_bytes,
+				 .count = growth->n_resident_bytes,
+				 .step_ns = growth->step_ns };
+	*resident = goes_on(curve, facts->floor_bytes);
+	if (*resident)
+		return true;
+	curve->bytes = growth->virtual_bytes;
+	return goes_on(curve, facts->floor_bytes);
+}
+
+/* What it began with: if it grew from the first point on, it did before that, too. */
+static int64_t base_bytes(const struct facts *facts, const struct curve *curve, bool resident)
+{
+	int64_t bytes = facts->born_bytes;
+
+	if (!resident)
+		bytes = plus(bytes, facts->born_untouched_bytes);
+	return curve->first || bytes > at(curve, 0) ? at(curve, 0) : bytes;
+}
+
+/* At the end it may have more than at the last point. */
+static int64_t growth_bytes(const struct facts *facts, const struct curve *curve, bool resident)
+{
+	int64_t end = resident ? facts->end_bytes : facts->end->bytes[BALANCE_VIRTUAL];
+	int64_t bytes = minus(end, base_bytes(facts, curve, resident));
+	int64_t seen = grown(curve, 0, curve->last);
+
+	return bytes > seen ? bytes : seen;
 }
 
 bool find_mapping_leak(struct facts *facts, struct finding *finding)
 {
-	int64_t kept = kept_bytes(facts);
-	int64_t growth = minus(facts->end_bytes, facts->born_bytes);
-	uint64_t ns = facts->model->capture->duration_ns;
+	struct curve curve;
+	bool resident;
 
-	if (!grows_to_the_end(facts) || facts->asking_count < LEAST_CALLS ||
-	    minus(facts->reserved_bytes, kept) > facts->reserved_bytes / GIVEN_SHARE)
+	if (facts->asking_count < LEAST_CALLS || !read_curve(facts, &curve, &resident) ||
+	    did_its_work(facts->process, &curve))
 		return false;
-	finding->bytes = growth > kept / 2 ? growth : kept;
+	finding->bytes = growth_bytes(facts, &curve, resident);
+	/* What malloc has free, or what was copied, has a finding that says more. */
+	if (facts->claimed_bytes > finding->bytes / 2)
+		return false;
 	finding->inferred = true;
 	finding_number(finding, "growth_bytes", finding->bytes);
+	finding_number(finding, "growing_ns", (int64_t)span_ns(&curve));
 	finding_number(finding, "per_second_bytes",
-		       (int64_t)((double)finding->bytes * NS_PER_SECOND / (double)ns));
+		       (int64_t)((double)grown(&curve, curve.first, curve.last) *
+				 (double)NS_PER_SECOND / (double)span_ns(&curve)));
 	finding_number(finding, "asking_count", facts->asking_count);
 	rule_add_end(facts, finding);
 	rule_add_holder(facts, finding);
-	if (growth > kept / 2)
+	if (resident)
 		facts->claimed_bytes = plus(facts->claimed_bytes, finding->bytes);
 	return true;
 }

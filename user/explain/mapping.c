@@ -5,6 +5,9 @@
 #include <string.h>
 
 #define STACKS_LEAST (24 * MIB) /* of addresses: they cost nothing */
+#define STACKS_TIMES 4		/* as much as it holds elsewhere, for that to be worth a word */
+#define ARENA_BYTES (64 * MIB)
+#define ARENAS_MOST 4096
 
 /* Reserved below pthread_create(), whatever began the thread. */
 static bool is_of_thread(const struct stack_model *stack)
@@ -67,25 +70,47 @@ bool find_thread_stacks(struct facts *facts, struct finding *finding)
 	finding_number(finding, "stack_bytes", stacks.bytes);
 	finding_number(finding, "never_touched_bytes", stacks.untouched_bytes);
 	rule_add_end(facts, finding);
-	if (stacks.bytes < STACKS_LEAST)
-		return false;
 	facts->claimed_virtual_bytes = stacks.untouched_bytes;
-	return true;
+	return stacks.bytes >= STACKS_LEAST &&
+	       minus(facts->end->bytes[BALANCE_ANON], stacks.resident_bytes) <
+		       stacks.bytes / STACKS_TIMES;
 }
 
-/* It is the C library that reserves the rest of an arena, and nobody can touch "no access". */
-int64_t rule_room_to_grow(const struct facts *facts)
+static bool is_called(const Mt__Mapping *mapping, const char *name)
 {
-	int64_t bytes = 0;
+	return mapping->name.len == strlen(name) &&
+	       !memcmp(mapping->name.data, name, mapping->name.len);
+}
+
+/* What malloc has free in its heap and gave back by advice. */
+static int64_t trimmed_bytes(const struct facts *facts)
+{
+	const Mt__Allocator *heap = allocator_find(facts->process, "glibc");
+	uint64_t all = allocator_figure(heap, "main_free_bytes");
+	uint64_t resident = allocator_figure(heap, "main_free_resident_bytes");
+
+	return all > resident && all < INT64_MAX ? (int64_t)(all - resident) : 0;
+}
+
+/* The C library reserves the rest of an arena, and nobody can touch "no access". */
+int64_t rule_mapped_untouched(const struct facts *facts)
+{
+	int64_t bytes = minus(0, trimmed_bytes(facts));
 
 	for (size_t i = 0; i < facts->process->mapping_count; i++) {
 		const Mt__Mapping *mapping = facts->process->mappings[i];
-		const char *name = (const char *)mapping->name.data;
-		size_t length = mapping->name.len;
 
-		if ((length == 9 && !memcmp(name, "no access", 9)) ||
-		    (length == 11 && !memcmp(name, "glibc arena", 11)))
+		if ((!strcmp(mapping->kind, "anon") || !strcmp(mapping->kind, "heap")) &&
+		    !is_called(mapping, "no access") && !is_called(mapping, "glibc arena"))
 			bytes = plus(bytes, (int64_t)mapping->empty_bytes);
 	}
 	return bytes;
+}
+
+int64_t rule_cut_from_arenas(const struct facts *facts)
+{
+	uint64_t arenas = allocator_figure(allocator_find(facts->process, "glibc"),
+					   "thread_arenas");
+
+	return arenas < ARENAS_MOST ? (int64_t)arenas * ARENA_BYTES : 0;
 }

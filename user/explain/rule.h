@@ -39,6 +39,9 @@ struct rule {
 	const char *id;
 	unsigned int needs;
 	bool alarm;
+	/* What only says how things are is left out beside an alarm, unless it is so many times
+	 * as large: the first finding is to name what is to be done. */
+	unsigned int drowned;
 	/* Does it hold?  Then it fills in bytes and evidence, and says if it is inferred. */
 	bool (*holds)(struct facts *facts, struct finding *finding);
 	/*
@@ -84,8 +87,11 @@ void rule_add_giver(const struct facts *facts, struct finding *finding);
 /* Who reserved most that was never touched, as {site} and {site_bytes}. */
 void rule_add_reserver(const struct facts *facts, struct finding *finding);
 
-/* Address space that is reserved so that nothing else gets it; nobody asked for it as memory. */
-int64_t rule_room_to_grow(const struct facts *facts);
+/* Of what is mapped: memory that it could have touched, and never has as far as is known. */
+int64_t rule_mapped_untouched(const struct facts *facts);
+
+/* Address space that malloc gave back when it made arenas for threads. */
+int64_t rule_cut_from_arenas(const struct facts *facts);
 
 /* ---- the rules, by file ---- */
 

@@ -13,6 +13,11 @@ static int64_t smaller(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
+static int64_t positive(int64_t bytes)
+{
+	return bytes > 0 ? bytes : 0;
+}
+
 static int64_t row_bytes(const struct process_model *process, const char *operation,
 			 enum balance balance)
 {
@@ -44,6 +49,28 @@ static const struct balances *end_of(const struct process_model *process)
 	return process->has_at_exit ? &process->at_exit : &process->closing;
 }
 
+static bool is_copy_of(const struct process_model *child, uint32_t parent)
+{
+	return child->parent_pid == parent && !child->folded &&
+	       row_bytes(child, "fork", BALANCE_ANON) > 0;
+}
+
+/* What a parent with one child writes to is the child's alone from then on. */
+static int64_t copied_by_parent(const struct model *model, const struct process_model *process)
+{
+	const struct process_model *parent = NULL;
+	size_t children = 0;
+
+	if (model->process_count > FAMILY_MOST)
+		return 0;
+	for (size_t i = 0; i < model->process_count; i++) {
+		children += is_copy_of(&model->processes[i], process->parent_pid);
+		if (model->processes[i].pid == process->parent_pid)
+			parent = &model->processes[i];
+	}
+	return parent && children == 1 ? positive(copied_bytes(model, parent)) : 0;
+}
+
 /* Anonymous memory that it was born with and did not copy: RSS counts it in the parent, too. */
 static int64_t inherited_bytes(const struct model *model, const struct process_model *process)
 {
@@ -55,9 +82,9 @@ static int64_t inherited_bytes(const struct model *model, const struct process_m
 	}
 	if (bytes <= 0)
 		return 0;
-	bytes = smaller(minus(bytes, copied_bytes(model, process)),
-			end_of(process)->bytes[BALANCE_ANON]);
-	return bytes > 0 ? bytes : 0;
+	bytes = minus(bytes, copied_bytes(model, process));
+	bytes = minus(bytes, copied_by_parent(model, process));
+	return positive(smaller(bytes, end_of(process)->bytes[BALANCE_ANON]));
 }
 
 /* ---- the rules ---- */
@@ -69,8 +96,7 @@ static bool is_parent(const struct facts *facts)
 	for (size_t i = 0; i < model->process_count; i++) {
 		const struct process_model *child = &model->processes[i];
 
-		if (child->parent_pid == facts->process->pid && !child->folded &&
-		    row_bytes(child, "fork", BALANCE_ANON))
+		if (is_copy_of(child, facts->process->pid))
 			return true;
 	}
 	return false;
@@ -122,10 +148,36 @@ bool find_shared(struct facts *facts, struct finding *finding)
 	return true;
 }
 
+/* A program and its libraries are there for every process; 0: not known. */
+static int64_t data_file_bytes(const struct process_model *process)
+{
+	const size_t length = strlen(process->executable);
+	int64_t bytes = 0;
+
+	for (size_t i = 0; i < process->mapping_count; i++) {
+		const Mt__Mapping *mapping = process->mappings[i];
+		const void *name = mapping->name.data;
+
+		if (strcmp(mapping->kind, "file") != 0 ||
+		    (mapping->name.len == length && !memcmp(name, process->executable, length)) ||
+		    memmem(name, mapping->name.len, ".so", 3))
+			continue;
+		bytes = plus(bytes, (int64_t)mapping->resident_bytes);
+	}
+	return bytes;
+}
+
 bool find_file_cache(struct facts *facts, struct finding *finding)
 {
-	finding->bytes = facts->end->bytes[BALANCE_FILE];
-	finding_number(finding, "file_bytes", finding->bytes);
+	int64_t all = facts->end->bytes[BALANCE_FILE];
+	int64_t data = smaller(data_file_bytes(facts->process), all);
+
+	finding->bytes = all;
+	if (data > all / 2) {
+		finding->bytes = data;
+		finding_number(finding, "data_file_bytes", data);
+	}
+	finding_number(finding, "file_bytes", all);
 	finding_number(finding, "anon_bytes", facts->end->bytes[BALANCE_ANON]);
 	rule_add_end(facts, finding);
 	return finding->bytes >= FILES_LEAST && finding->bytes > facts->end_bytes / FILES_SHARE;
@@ -157,6 +209,7 @@ struct family {
 	size_t count, living;
 	int64_t own_bytes; /* of all of them, of those that live; what they share once */
 	const struct process_model *largest;
+	int64_t peak_bytes; /* of the largest, of its own */
 };
 
 static int64_t own_bytes(const struct model *model, const struct process_model *process)
@@ -167,15 +220,33 @@ static int64_t own_bytes(const struct model *model, const struct process_model *
 	return process->shares_with_pid ? 0 : minus(bytes, inherited_bytes(model, process));
 }
 
+/* What a parent has of shared memory, too, is not its child's alone. */
+static int64_t shared_with(const struct facts *facts, const struct process_model *child)
+{
+	return smaller(end_of(child)->bytes[BALANCE_SHMEM],
+		       facts->end->bytes[BALANCE_SHMEM]);
+}
+
+static int64_t own_peak(const struct facts *facts, const struct process_model *child)
+{
+	int64_t bytes = minus((int64_t)child->peak_bytes, inherited_bytes(facts->model, child));
+
+	return positive(minus(bytes, shared_with(facts, child)));
+}
+
 static void add_to_family(const struct facts *facts, struct family *family,
 			  const struct process_model *child)
 {
 	family->count++;
 	family->living += !child->ended;
 	if (!child->ended)
-		family->own_bytes = plus(family->own_bytes, own_bytes(facts->model, child));
-	if (!family->largest || child->peak_bytes > family->largest->peak_bytes)
+		family->own_bytes = plus(family->own_bytes,
+					 minus(own_bytes(facts->model, child),
+					       shared_with(facts, child)));
+	if (!family->largest || own_peak(facts, child) > family->peak_bytes) {
 		family->largest = child;
+		family->peak_bytes = own_peak(facts, child);
+	}
 }
 
 static void read_family(const struct facts *facts, struct family *family)
@@ -203,7 +274,7 @@ bool find_child_processes(struct facts *facts, struct finding *finding)
 		return false;
 	finding->bytes = family.own_bytes;
 	if (!family.living) {
-		finding->bytes = (int64_t)family.largest->peak_bytes;
+		finding->bytes = family.peak_bytes;
 		finding_number(finding, "largest_peak_bytes", finding->bytes);
 	} else {
 		finding_number(finding, "children_bytes", finding->bytes);

@@ -147,6 +147,8 @@ static void build_process(struct process_model *process, const Mt__Capture *capt
 	process->mapping_count = from->n_mappings;
 	process->allocators = from->allocators;
 	process->allocator_count = from->n_allocators;
+	process->growth = from->growth;
+	process->busy_ns = from->busy_ns;
 	process->shares_with_pid = from->shares_with_pid;
 	process->folded = from->folded;
 }

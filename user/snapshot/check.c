@@ -15,6 +15,7 @@
 /* A stack is named once and may stand in many sites: reports write all of it for each. */
 #define MOST_FRAMES 4096
 #define MOST_SITES 65536
+#define MOST_POINTS 64
 #define MOST_MAPPINGS (1 << 20)
 #define MOST_TOLD (1ULL << 34) /* bytes of all frames of all sites */
 #define FRAME_BYTES 200 /* what one takes beside its texts */
@@ -213,6 +214,12 @@ static bool are_mappings(const Mt__Process *process)
 	return process->n_mappings <= MOST_MAPPINGS;
 }
 
+static bool is_growth(const Mt__Growth *growth)
+{
+	return !growth || (growth->n_virtual_bytes == growth->n_resident_bytes &&
+			   growth->n_virtual_bytes <= MOST_POINTS);
+}
+
 static const char *process_wrong(const Mt__Capture *capture, const Mt__Process *process)
 {
 	if (!is_sheet(process->opening) || !is_sheet(process->kernel) ||
@@ -226,6 +233,8 @@ static const char *process_wrong(const Mt__Capture *capture, const Mt__Process *
 		return "a histogram is invalid";
 	if (!are_mappings(process))
 		return "a mapping is invalid";
+	if (!is_growth(process->growth))
+		return "how a process grew is invalid";
 	if (!are_allocators(capture, process))
 		return "an allocator is invalid";
 	return are_sites(capture, process) ? NULL : "a site is invalid";

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0
+/* How is a command held for a moment at its end, while its memory is still there?  See hold.h. */
+#include "user/collect/hold.h"
+
+#include <cap-ng.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/ptrace.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Blocked, it comes although it is ignored. */
+int hold_watch(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+void hold_forget(int watch)
+{
+	struct signalfd_siginfo info;
+
+	while (watch >= 0 && read(watch, &info, sizeof(info)) == sizeof(info))
+		;
+}
+
+/* Who is traced by somebody without the capability gets no rights by exec (sudo, ping). */
+bool hold_begin(pid_t pid)
+{
+	capng_get_caps_process();
+	return capng_have_capability(CAPNG_EFFECTIVE, CAP_SYS_PTRACE) &&
+	       !ptrace(PTRACE_SEIZE, pid, NULL, PTRACE_O_TRACEEXIT);
+}
+
+static int event_of(int wait_status)
+{
+	return wait_status >> 16;
+}
+
+/* Stopped by one of these it stays so until it is continued by SIGCONT. */
+static bool stops(int number)
+{
+	return number == SIGSTOP || number == SIGTSTP || number == SIGTTIN || number == SIGTTOU;
+}
+
+/* The signal that it stopped for; 0: it was for no signal. */
+static long signal_of(int wait_status)
+{
+	return event_of(wait_status) ? 0 : WSTOPSIG(wait_status);
+}
+
+bool hold_stopped(pid_t pid, int wait_status)
+{
+	int event = event_of(wait_status);
+
+	if (event == PTRACE_EVENT_EXIT)
+		return true;
+	if (event == PTRACE_EVENT_STOP && stops(WSTOPSIG(wait_status)))
+		ptrace(PTRACE_LISTEN, pid, NULL, NULL);
+	else
+		ptrace(PTRACE_CONT, pid, NULL, signal_of(wait_status));
+	return false;
+}
+
+void hold_release(pid_t pid)
+{
+	ptrace(PTRACE_CONT, pid, NULL, NULL);
+}
+
+void hold_interrupt(pid_t pid)
+{
+	ptrace(PTRACE_INTERRUPT, pid, NULL, NULL);
+}
+
+void hold_end(pid_t pid, int wait_status)
+{
+	ptrace(PTRACE_DETACH, pid, NULL, signal_of(wait_status));
+}
