@@ -241,13 +241,6 @@ static __noinline KEEPS_RESULT int note_populated(__u32 slot, __u32 operation, _
 	return 0;
 }
 
-__noinline __u32 operation_in_flight(__s64 direction)
-{
-	struct call call = call_of(current_task());
-
-	return operation_of(cause_of_call(&call, direction));
-}
-
 #define FAILED 0x10000
 #define NOT_OURS 0x20000 /* one of 32 bits with a number of ours */
 

@@ -129,6 +129,13 @@ static __always_inline __u32 cause_of_call(const struct call *call, __s64 change
 	return cause_of_byway(call, change);
 }
 
+__noinline __u32 operation_in_flight(__s64 direction)
+{
+	struct call call = call_of(current_task());
+
+	return operation_of(cause_of_call(&call, direction));
+}
+
 static __always_inline __u32 cause_of_kernel_thread(struct task_struct *task)
 {
 	if (GET(task, flags) & PF_KSWAPD)

@@ -147,17 +147,18 @@ __noinline __u64 note_code(__u32 slot, __u64 address, __u32 vdso)
 /* An exec has mapped the program, the dynamic linker and the vdso. */
 static __noinline int note_program(__u32 slot, struct mm_struct *mm)
 {
-	unsigned long auxv[2 * AUXV_PAIRS] = {};
-	__u64 vdso = 0, at = 0;
+	__u64 vdso = 0, at = 0, pair[2];
 
 	if (!mm)
 		return 0;
 	bpf_map_update_elem(&execs, &slot, &no_code, BPF_ANY);
 	note_code(slot, mm->start_code, false);
-	bpf_probe_read_kernel(auxv, sizeof(auxv), mm->saved_auxv);
+	/* One by one: up to 6.12 the stack has no room for all. */
 	for (int i = 0; i < AUXV_PAIRS; i++) {
-		vdso |= auxv[2 * i + 1] & -(__u64)(auxv[2 * i] == AT_SYSINFO_EHDR);
-		at |= auxv[2 * i + 1] & -(__u64)(auxv[2 * i] == AT_BASE);
+		if (bpf_probe_read_kernel(pair, sizeof(pair), &mm->saved_auxv[2 * i]))
+			break;
+		vdso |= pair[1] & -(__u64)(pair[0] == AT_SYSINFO_EHDR);
+		at |= pair[1] & -(__u64)(pair[0] == AT_BASE);
 	}
 	if (vdso)
 		note_code(slot, vdso, true);

@@ -92,35 +92,39 @@ static long send_piece(__u32 index, struct pieces *pieces)
 }
 
 /* The bytes of a table: an object of their own, with their count, and a hash before them. */
+#define TABLE_SIZE 16
+#define TABLE_START 32
+
 static __always_inline void send_lines(const struct mt_python *layout, __u64 code, __u32 number)
 {
 	struct pieces pieces = { .number = number };
-	__u64 head[3];
+	__u64 size;
 
 	if (!read_pointer(code + layout->lines, &pieces.at) ||
-	    bpf_probe_read_user(head, sizeof(head), (void *)pieces.at))
+	    bpf_probe_read_user(&size, sizeof(size), (void *)(pieces.at + TABLE_SIZE)))
 		return;
-	pieces.at += sizeof(head) + 8;
-	pieces.bytes = head[2] < MT_PYTHON_LINES * MT_PYTHON_PIECES ?
-			       head[2] : MT_PYTHON_LINES * MT_PYTHON_PIECES;
+	pieces.at += TABLE_START;
+	pieces.bytes = size < MT_PYTHON_LINES * MT_PYTHON_PIECES ?
+			       size : MT_PYTHON_LINES * MT_PYTHON_PIECES;
 	bpf_loop(MT_PYTHON_PIECES, send_piece, &pieces, 0);
 }
 
-/* Not 0; the beginning of a line table and how long it is. */
+/* Not 0; the beginning of a line table and how long it is.  With 64 bytes of stack: up to 6.12 all
+ * of a chain has to fit into 512. */
 static __noinline __u32 table_identity(const struct mt_python *layout, __u64 code)
 {
-	__u64 at = 0, head[3] = {}, beginning[8] = {}, hash, bytes;
+	__u64 at = 0, size = 0, beginning[6] = {}, hash, bytes;
 
 	if (!read_pointer(code + layout->lines, &at) ||
-	    bpf_probe_read_user(head, sizeof(head), (void *)at))
+	    bpf_probe_read_user(&size, sizeof(size), (void *)(at + TABLE_SIZE)))
 		return 1;
-	hash = bytes = head[2];
+	hash = bytes = size;
 	barrier_var(bytes); /* else one register is compared and another one is used */
 	if (bytes > sizeof(beginning))
 		bytes = sizeof(beginning);
 	barrier_var(bytes);
-	bpf_probe_read_user(beginning, bytes, (void *)(at + sizeof(head) + 8));
-	for (int i = 0; i < 8; i++)
+	bpf_probe_read_user(beginning, bytes, (void *)(at + TABLE_START));
+	for (int i = 0; i < 6; i++)
 		hash = (hash ^ beginning[i]) * 0x9e3779b97f4a7c15ULL;
 	return hash >> 32 | 1;
 }

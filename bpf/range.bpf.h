@@ -140,38 +140,56 @@ __noinline int tell_made(__u32 slot, __u64 program_break, __u64 result)
 	return 0;
 }
 
+/* The first byte that the call in flight takes away, and what comes after the last: apart, and
+ * asked again, since all that is kept is of a stack that walking needs, too. */
+__noinline __u64 unmapped_from(void)
+{
+	struct call call;
+
+	if (!config.stacks)
+		return 0;
+	call = call_of(current_task());
+	if (call.number == NR_MREMAP)
+		return call.argument[0] + whole_pages(call.argument[2]);
+	if (call.number == NR_BRK)
+		return whole_pages(call.argument[0]);
+	return call.number == NR_MUNMAP ? call.argument[0] : 0;
+}
+
+__noinline __u64 unmapped_to(void)
+{
+	struct task_struct *task = current_task();
+	struct mm_struct *mm = mm_of(task);
+	struct call call;
+
+	if (!config.stacks || !mm)
+		return 0;
+	call = call_of(task);
+	if (call.number != NR_BRK)
+		return call.argument[0] + whole_pages(call.argument[1]);
+	if (!in_call(call_state(task), task) || GET(mm, brk) != call.argument[0])
+		return 0;
+	return whole_pages(call_state(task)->program_break);
+}
+
 /*
  * What the call in flight takes away is gone when it drops the lock of the address space, and
  * nobody else can have mapped anything there so far: at its end somebody may have.
  */
 __noinline int note_unmapped(__u32 slot)
 {
-	struct task_struct *task = current_task();
-	__u32 operation = MT_OP_MUNMAP;
-	struct call call = call_of(task);
-	struct mm_struct *mm = mm_of(task);
-	__u64 start = call.argument[0], end;
+	struct mm_struct *mm = mm_of(current_task());
+	__u64 start, end;
 
 	if (!config.stacks || !mm)
 		return 0;
-	end = start + whole_pages(call.argument[1]);
-	if (call.number == NR_MREMAP) {
-		operation = MT_OP_MREMAP;
-		start += whole_pages(call.argument[2]);
-	} else if (call.number == NR_BRK) {
-		operation = MT_OP_BRK_SHRINK;
-		end = whole_pages(call_state(task)->program_break);
-		if (!in_call(call_state(task), task) || GET(mm, brk) != start)
-			return 0;
-		start = whole_pages(start);
-	} else if (call.number != NR_MUNMAP) {
-		return 0;
-	}
+	start = unmapped_from();
+	end = unmapped_to();
 	/* Something is still there where the call failed. */
-	if ((start & 4095) || start >= end || mapping_flags(mm, start))
+	if (!start || (start & 4095) || start >= end || mapping_flags(mm, start))
 		return 0;
 	return tell_range(slot, MT_RANGE_GONE, start, end,
-			  forget_pages(slot, start, end - start, operation));
+			  forget_pages(slot, start, end - start, operation_in_flight(-1)));
 }
 
 #else

@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 
+import frames
 import sources
 
 NAME_MOST = 15  # of BPF_OBJ_NAME_LEN, without the NUL
@@ -35,6 +36,17 @@ def test_names_are_whole_in_bpftool():
                 if kind == "FUNC" and binding == "GLOBAL" and section != ".text"]
     assert len(maps) > 5 and len(programs) > 5
     sources.assert_none(name for name in maps + programs if len(name) > NAME_MOST)
+
+
+STACK_MOST = 512  # up to 6.12, of a program and all that it calls
+
+
+@pytest.mark.parametrize("side", ["memtrace", "old"])
+def test_stacks_fit(side):
+    programs = frames.Object(sources.ROOT / f"build/{side}.bpf.o").programs()
+    assert len(programs) > 8
+    sources.assert_none(f"{name}: {size} bytes of stack in {', '.join(chain)}"
+                        for name, (size, chain) in programs.items() if size > STACK_MOST)
 
 
 # ---- other machines, old kernels ----
