@@ -3,7 +3,7 @@
 #include "user/base/text.h"
 #include "user/cli/command.h"
 #include "user/cli/output.h"
-#include "user/collect/probe.h"
+#include "user/collect/trial.h"
 
 #include <sys/utsname.h>
 
@@ -27,7 +27,7 @@ static void write_probe(const struct probe *probe, const struct output *output)
 struct error *command_check(const struct options *options, int *status)
 {
 	size_t count, missing = 0;
-	const struct probe *all = probe_all(&count);
+	const struct probe *all = probe_all(&count), stacks = trial_stacks();
 	struct utsname names;
 	struct output output;
 
@@ -38,6 +38,7 @@ struct error *command_check(const struct options *options, int *status)
 		write_probe(&all[i], &output);
 		missing += all[i].required && !all[i].there && !all[i].unknown;
 	}
+	write_probe(&stacks, &output);
 	fprintf(output.file, missing ? "\nmemtrace cannot follow memory here.\n" :
 				       "\nmemtrace works here.\n");
 	*status = missing ? 1 : 0;

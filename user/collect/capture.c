@@ -271,7 +271,10 @@ static const char *why_no_stacks(const struct kernel *kernel)
 	if (!KERNEL_WALKS)
 		return "Stacks are walked on x86-64 only so far: there are none.";
 	if (kernel->old)
-		return "This kernel cannot be asked for stacks: that takes one of 5.19 or newer.";
+		return "This kernel cannot be asked for stacks: that takes one of 6.2 or newer.";
+	if (kernel_counters_lag(kernel))
+		return "This kernel counts pages late, when it is no longer known who brought "
+		       "them: there are no stacks.";
 	return "This kernel's verifier does not take the programs that walk stacks: there are "
 	       "none.";
 }

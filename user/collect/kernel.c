@@ -89,6 +89,12 @@ static void set_sizes(struct kernel *kernel, const struct sizes *sizes)
 		bpf_map__set_max_entries(entries[i].map, entries[i].entries);
 }
 
+/* Where a page is counted late, it is not known which stack brought it. */
+static bool can_walk(const struct kernel *kernel)
+{
+	return KERNEL_WALKS && !kernel->old && probe_counters();
+}
+
 static struct error *choose_sizes(struct kernel *kernel, const struct kernel_options *options)
 {
 	struct sizes sizes;
@@ -99,7 +105,7 @@ static struct error *choose_sizes(struct kernel *kernel, const struct kernel_opt
 	kernel->book_count = sizes.books;
 	kernel->blocks = sizes.blocks;
 	kernel->calls = options->calls;
-	kernel->stacks = kernel->old || !KERNEL_WALKS ? MT_STACKS_NONE : options->stacks;
+	kernel->stacks = options->stacks && can_walk(kernel) ? options->stacks : MT_STACKS_NONE;
 	kernel->sample = options->sample;
 	kernel->page_bytes = sysconf(_SC_PAGESIZE);
 	if (kernel->stacks && sizes.ring_bytes == MT_RING)

@@ -357,6 +357,15 @@ bool probe_preemptible_events(void)
 	}
 }
 
+bool probe_counters(void)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	bool there = has_percpu_counters(btf);
+
+	btf__free(btf);
+	return there;
+}
+
 bool probe_fault_events(void)
 {
 #if defined(__x86_64__)

@@ -32,6 +32,9 @@ bool probe_modules(void);
 bool probe_preempt_rt(void);
 bool probe_preemptible_events(void);
 
+/* Does the kernel count each page at once, and not some of a thread's faults late? */
+bool probe_counters(void);
+
 /* Does the kernel have events for page faults, which say what they are for? */
 bool probe_fault_events(void);
 
