@@ -211,7 +211,9 @@ struct mt_hot {
 	__u32 preemptible_locks; /* as in the configuration */
 	__u32 registers; /* how far up the kernel stack, where the kernel does not say */
 	__u32 tables; /* bumped when something more is known of files with code */
-	__u32 unused[12];
+	__u64 memory; /* where all memory is mapped, 0: not known (glance.bpf.h) */
+	__u32 levels; /* of page tables */
+	__u32 unused[9];
 	struct mt_cpu cpu[MT_CPUS];
 };
 _Static_assert(sizeof(struct mt_hot) == 64 + MT_CPUS * sizeof(struct mt_cpu), "mt_hot");
@@ -260,8 +262,9 @@ struct mt_call {
 	__u64 released_anon; /* of those */
 	__u64 brought_anon;  /* pages that came without a fault */
 	__u64 serial; /* of the task's calls of all kinds */
+	__u64 caller; /* number of the stack that it was made from, with stacks */
 };
-_Static_assert(sizeof(struct mt_call) == 56, "mt_call");
+_Static_assert(sizeof(struct mt_call) == 64, "mt_call");
 
 enum mt_follow {
 	MT_FOLLOWED = 1,
@@ -421,7 +424,9 @@ struct mt_config {
 	__u32 preemptible_events; /* see bpf/compat.bpf.h */
 	__u32 sampled; /* pages of 2^32 that stacks are kept of, 0: of all */
 	__u64 cgroup_id; /* tasks that enter it are followed, 0: none */
+	__u64 known_at; /* in memtrace's own memory, 16 bytes that begin there: ... */
+	__u64 known[2]; /* ... what they are */
 };
-_Static_assert(sizeof(struct mt_config) == 72, "mt_config");
+_Static_assert(sizeof(struct mt_config) == 96, "mt_config");
 
 #endif

@@ -74,17 +74,18 @@ static __noinline KEEPS_RESULT int settle_copy(struct task_struct *task)
 	return slot ? note_copy(slot) : 0;
 }
 
-static __always_inline void take_enter(struct task_struct *task, struct mt_call *state)
+/* Returns whose it is, 0: nobody's that is followed. */
+static __always_inline __u32 take_enter(struct task_struct *task, struct mt_call *state)
 {
 	struct mm_struct *mm = mm_of(task);
 	__u32 slot = slot_of(this_cpu(), mm);
 	struct mt_space *space;
 
 	if (!slot)
-		return;
+		return 0;
 	space = space_of(slot, mm);
 	if (!space)
-		return;
+		return 0;
 	if (tables_moved(mm, space))
 		catch_up_tables(mm, slot, MT_OP_FAULT);
 	if (state->task && state->task != (__u64)task)
@@ -93,6 +94,7 @@ static __always_inline void take_enter(struct task_struct *task, struct mt_call 
 	state->program_break = GET(mm, brk);
 	state->released_pages = state->released_anon = state->brought_anon = 0;
 	state->entered_ns = bpf_ktime_get_ns();
+	return slot;
 }
 
 SEC("tp_btf/sys_enter")
@@ -100,6 +102,7 @@ int BPF_PROG(mt_sys_enter, struct pt_regs *regs, long number)
 {
 	struct task_struct *task = current_task();
 	struct mt_call *state = call_state(task);
+	__u32 slot;
 
 	state->serial++;
 	if (config.stacks && mark_of(task)->cow == MT_COW_MAYBE)
@@ -107,7 +110,9 @@ int BPF_PROG(mt_sys_enter, struct pt_regs *regs, long number)
 	if (!is_memory_call(number))
 		return 0;
 	hold_cpu();
-	take_enter(task, state);
+	slot = take_enter(task, state);
+	if (config.stacks && slot)
+		state->caller = walk_from(slot, regs);
 	release_cpu();
 	return 0;
 }
@@ -273,7 +278,7 @@ static __always_inline void follow_call(__u32 slot, __u32 operation, const struc
 					long result)
 {
 	if (state->released_anon && !(operation & NOT_OURS))
-		give_back(slot, operation & ~FAILED, state->released_anon);
+		give_back(slot, operation & ~FAILED, state->released_anon, state->caller);
 	/* Of a range with a hole all that is there has been given back. */
 	if (operation == (MT_OP_MADV_DONTNEED | FAILED) && result == -ENOMEM)
 		note_pages_of_call(slot, MT_OP_MADV_DONTNEED, 0);

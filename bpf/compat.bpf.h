@@ -72,16 +72,21 @@ static __always_inline __s32 load_s32(__u64 address)
 	return value;
 }
 
+/* Only where HAS_CASTS. */
+static __always_inline __u64 cast_u64(__u64 address)
+{
+	const struct timespec64 *at = bpf_rdonly_cast((void *)address,
+						      bpf_core_type_id_kernel(struct timespec64));
+
+	return at->tv_sec;
+}
+
 static __always_inline __u64 load_u64(__u64 address)
 {
 	__u64 value = 0;
 
-	if (HAS_CASTS) {
-		const struct timespec64 *at = bpf_rdonly_cast(
-			(void *)address, bpf_core_type_id_kernel(struct timespec64));
-
-		return at->tv_sec;
-	}
+	if (HAS_CASTS)
+		return cast_u64(address);
 	bpf_probe_read_kernel(&value, sizeof(value), (void *)address);
 	return value;
 }
@@ -338,6 +343,14 @@ static __always_inline struct mt_call *call_state(struct task_struct *task)
 static __always_inline bool in_call(const struct mt_call *call, struct task_struct *task)
 {
 	return call->task == (__u64)task;
+}
+
+/* The stack that the call in flight was made from, 0: not known. */
+static __always_inline __u32 caller_of_call(struct task_struct *task)
+{
+	const struct mt_call *call = call_state(task);
+
+	return in_call(call, task) ? call->caller : 0;
 }
 
 #endif

@@ -171,6 +171,8 @@ static __noinline __u32 number_code(struct mt_walk *walk, struct mt_python_key *
 	const struct mt_python *layout = &walk->python.layout;
 	__u64 *known = bpf_map_lookup_elem(&codes, key), value = known ? *known : 0;
 
+	if (!value || value >> 32)
+		walk->python.passing = 1;
 	if (value && (!(value >> 32) || value >> 32 == table_identity(layout, key->code)))
 		return value;
 	return send_code(layout, key);
@@ -182,6 +184,7 @@ static __always_inline long stop_python(struct mt_walk *walk, __u32 why)
 {
 	if (walk->end == MT_STACK_WHOLE)
 		walk->end = why;
+	walk->python.passing = 1;
 	return 1;
 }
 
@@ -212,9 +215,11 @@ static __always_inline void mark_entry(struct mt_walk *walk)
 	walk->hash++;
 }
 
-static __always_inline bool is_code(struct mt_python_walk *python, __u64 code)
+static __always_inline bool is_code(struct mt_walk *walk, __u64 code)
 {
-	return !bpf_probe_read_user(python->code, CODE_BYTES, (void *)code) &&
+	struct mt_python_walk *python = &walk->python;
+
+	return !read_user(walk->tables_at, python->code, CODE_BYTES, code) &&
 	       word_at(python->code, 8) == python->layout.code_type + python->bias;
 }
 
@@ -232,20 +237,149 @@ static __always_inline __u64 code_identity(const struct mt_python_walk *python)
 	return hash * 31 + *(__u64 *)&code[layout->lines & 0xf8];
 }
 
+/* ---- frames that are as they were ---- */
+
+#define FRAME_SPAN 128 /* bytes, as mt_python_walk.frame */
+
+static __always_inline __u64 thread_base(void)
+{
+	return bpf_get_current_task_btf()->thread.fsbase;
+}
+
+/* The one that is walked now; 0: no room, so that nothing of it is kept. */
+static __always_inline struct mt_kept_frame *keep_frame(const struct mt_walk *walk,
+							struct mt_kept *into)
+{
+	const struct mt_python_walk *python = &walk->python;
+	const struct mt_python *layout = &python->layout;
+	__u32 at = into->python.count++;
+	struct mt_kept_frame *frame;
+
+	if (at >= MT_KEPT_FRAMES)
+		return 0;
+	frame = &into->python.frame[at & (MT_KEPT_FRAMES - 1)];
+	frame->at = python->at;
+	frame->code = word_at(python->frame, layout->code);
+	frame->previous = word_at(python->frame, layout->previous);
+	frame->instruction = word_at(python->frame, layout->instruction);
+	frame->state = word_at(python->frame, layout->entry & ~7);
+	frame->is_code = 0;
+	return frame;
+}
+
+/* As code_identity() has it. */
+static __always_inline void keep_code(const struct mt_python_walk *python,
+				      struct mt_kept_frame *frame)
+{
+	const struct mt_python *layout = &python->layout;
+
+	frame->is_code = 1;
+	frame->part[0] = word_at(python->code, 16);
+	frame->part[1] = word_at(python->code, 24);
+	frame->part[2] = word_at(python->code, 32);
+	frame->part[3] = word_at(python->code, layout->file_name);
+	frame->part[4] = *(__u64 *)&python->code[layout->name & 0xf8];
+	frame->part[5] = *(__u64 *)&python->code[layout->lines & 0xf8];
+}
+
+static __always_inline bool is_code_still(struct mt_walk *walk, const struct mt_python *layout,
+					  const struct mt_kept_frame *frame)
+{
+	__u64 code = frame->code & ~(__u64)PYTHON_TAGS, difference;
+	struct mt_view *view = &walk->code_view;
+
+	if (!open_view(view, walk->tables_at, code, CODE_BYTES))
+		return false;
+	difference = seen(view, code + 8) ^ (layout->code_type + walk->python.bias);
+	difference |= seen(view, code + 16) ^ frame->part[0];
+	difference |= seen(view, code + 24) ^ frame->part[1];
+	difference |= seen(view, code + 32) ^ frame->part[2];
+	difference |= seen(view, code + layout->file_name) ^ frame->part[3];
+	difference |= seen(view, code + layout->name) ^ frame->part[4];
+	difference |= seen(view, code + layout->lines) ^ frame->part[5];
+	return !difference;
+}
+
+static long compare_frame(__u32 number, struct step *step)
+{
+	const struct mt_kept_frame *frame =
+		&step->kept->python.frame[number & (MT_KEPT_FRAMES - 1)];
+	const struct mt_python *layout = &step->walk->python.layout;
+	struct mt_walk *walk = step->walk;
+	struct mt_view *view = &walk->view;
+	__u64 difference;
+
+	if (number >= step->kept->python.count)
+		return 1;
+	step->differs = 1;
+	if (frame->at & 7 || !open_view(view, walk->tables_at, frame->at, FRAME_SPAN))
+		return 1;
+	difference = seen(view, frame->at + layout->code) ^ frame->code;
+	difference |= seen(view, frame->at + layout->previous) ^ frame->previous;
+	difference |= seen(view, frame->at + layout->instruction) ^ frame->instruction;
+	if (layout->minor == 11)
+		difference |= seen(view, frame->at + (layout->entry & ~7)) ^ frame->state;
+	if (difference || (frame->is_code && !is_code_still(walk, layout, frame)))
+		return 1;
+	step->differs = 0;
+	return 0;
+}
+
+/* Up to the first frame: each tells where the next one is. */
+static __always_inline bool is_state_still(struct mt_walk *walk,
+					   const struct mt_kept_python *kept,
+					   const struct mt_python *layout)
+{
+	__u64 at = thread_base() + kept->key_at;
+	struct mt_view *view = &walk->view;
+
+	if (!open_view(view, walk->tables_at, at, SPECIFIC_BYTES) ||
+	    seen(view, at) != kept->sequence ||
+	    seen(view, at + SPECIFIC_VALUE) != kept->state ||
+	    !open_view(view, walk->tables_at, kept->state, layout->frame + 8) ||
+	    seen(view, kept->state + layout->frame) != kept->first)
+		return false;
+	if (layout->current == MT_PYTHON_NO_OFFSET)
+		return kept->first == kept->frame[0].at;
+	return open_view(view, walk->tables_at, kept->first, layout->current + 8) &&
+	       seen(view, kept->first + layout->current) == kept->frame[0].at;
+}
+
+/* Behind native frames that are. */
+static __always_inline bool is_python_still(struct mt_walk *walk, struct mt_kept *found)
+{
+	const struct mt_python *layout = bpf_map_lookup_elem(&pythons, &found->interpreter);
+	struct step step = { .walk = walk, .kept = found };
+
+	if (!HAS_CASTS || !layout || !found->python.count)
+		return false;
+	walk->python.layout = *layout;
+	walk->python.bias = found->bias;
+	close_view(&walk->code_view);
+	if (!is_state_still(walk, &found->python, layout))
+		return false;
+	bpf_loop(MT_KEPT_FRAMES, compare_frame, &step, 0);
+	return !step.differs;
+}
+
+/* ---- frames as they are ---- */
+
 static long take_python_frame(__u32 index, struct step *step)
 {
 	struct mt_walk *walk = step->walk;
 	struct mt_python_walk *python = &walk->python;
 	const struct mt_python *layout = &python->layout;
 	struct mt_python_key key = { .serial = python->serial };
+	struct mt_kept_frame *kept;
 	__u64 number;
 
 	if (!python->at)
 		return 1;
 	if (walk->count >= MT_FRAMES)
 		return stop_python(walk, MT_STACK_LONG);
-	if (bpf_probe_read_user(python->frame, layout->frame_bytes & 127, (void *)python->at))
+	if (read_user(walk->tables_at, python->frame, layout->frame_bytes & 127, python->at))
 		return stop_python(walk, MT_STACK_PYTHON);
+	kept = keep_frame(walk, step->kept);
 	python->at = word_at(python->frame, layout->previous);
 	if (layout->minor >= 12 &&
 	    python->frame[layout->owner & 127] >= PYTHON_ON_C_STACK) {
@@ -253,9 +387,11 @@ static long take_python_frame(__u32 index, struct step *step)
 		return 0;
 	}
 	key.code = word_at(python->frame, layout->code) & ~(__u64)PYTHON_TAGS;
-	if (!is_code(python, key.code))
+	if (!is_code(walk, key.code))
 		return stop_python(walk, MT_STACK_PYTHON);
 	key.identity = code_identity(python);
+	if (kept)
+		keep_code(python, kept);
 	number = number_code(walk, &key);
 	push(walk, (__u64)MT_PYTHON << 48 | number << MT_PYTHON_CODE_SHIFT |
 			   instruction_of(python, key.code));
@@ -266,44 +402,54 @@ static long take_python_frame(__u32 index, struct step *step)
 }
 
 /* The state of this thread: what pthread_getspecific() would give it. */
-static __always_inline bool find_state(const struct mt_python_walk *python, __u64 *state)
+static __always_inline bool find_state(const struct mt_walk *walk, struct mt_kept_python *kept)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	const struct mt_python_walk *python = &walk->python;
 	__u32 key[2];
+	__u64 data[2];
 
-	if (bpf_probe_read_user(key, sizeof(key),
-				(void *)(python->layout.thread_key + python->bias)) ||
+	if (read_user(walk->tables_at, key, sizeof(key),
+		      python->layout.thread_key + python->bias) ||
 	    key[0] != 1 || key[1] >= SPECIFIC_KEYS)
 		return false;
-	return read_pointer(task->thread.fsbase + SPECIFIC_DATA + key[1] * SPECIFIC_BYTES +
-				    SPECIFIC_VALUE,
-			    state) && *state;
+	kept->key_at = SPECIFIC_DATA + key[1] * SPECIFIC_BYTES;
+	if (read_user(walk->tables_at, data, sizeof(data), thread_base() + kept->key_at))
+		return false;
+	kept->sequence = data[0];
+	kept->state = data[1];
+	return kept->state;
 }
 
-static __always_inline bool find_frame(struct mt_python_walk *python)
+static __always_inline bool find_frame(struct mt_walk *walk, struct mt_kept_python *kept)
 {
+	struct mt_python_walk *python = &walk->python;
 	const struct mt_python *layout = &python->layout;
-	__u64 state = 0;
 
-	if (!find_state(python, &state) || !read_pointer(state + layout->frame, &python->at))
+	if (!find_state(walk, kept) ||
+	    read_user(walk->tables_at, &kept->first, 8, kept->state + layout->frame))
 		return false;
+	python->at = kept->first;
 	return layout->current == MT_PYTHON_NO_OFFSET ||
-	       read_pointer(python->at + layout->current, &python->at);
+	       !read_user(walk->tables_at, &python->at, 8, kept->first + layout->current);
 }
 
 /* Behind the native frames, one of which is an interpreter's. */
-static __always_inline void walk_python(struct mt_walk *walk)
+static __always_inline void walk_python(struct mt_walk *walk, struct mt_kept *kept)
 {
 	struct mt_python_walk *python = &walk->python;
 	const struct mt_python *layout = bpf_map_lookup_elem(&pythons, &python->interpreter);
-	struct step step = { walk };
+	struct step step = { .walk = walk, .kept = kept };
 
+	kept->python.count = 0;
 	if (!layout)
 		return;
 	python->layout = *layout;
 	python->serial = walk->owner - 1;
-	if (find_frame(python))
+	python->passing = 0;
+	if (find_frame(walk, &kept->python))
 		bpf_loop(MT_FRAMES + PYTHON_SKIPPED, take_python_frame, &step, 0);
+	if (python->passing || python->at || kept->python.count > MT_KEPT_FRAMES)
+		kept->python.count = 0;
 }
 
 #endif

@@ -53,7 +53,7 @@ __noinline int tell_range(__u32 slot, __u32 what, __u64 start, __u64 end, __u64 
 	if (!config.stacks || !space)
 		return 0;
 	if (what <= MT_RANGE_GROWN)
-		stack = walk_from(slot, user_registers(current_task()));
+		stack = caller_of_call(current_task());
 	event = has_room(waiting) ? bpf_ringbuf_reserve(&events, sizeof(*event), 0) : 0;
 	if (!event) {
 		lost(MT_LOSS_MAPPINGS);

@@ -23,7 +23,7 @@ static __always_inline void note_word(struct mt_walk *walk, __u64 address, __u64
 	__u32 count = words->count;
 
 	words->count++;
-	if (at > MT_SPAN - 8 || at & 7) {
+	if (at > MT_SPAN - 8 || at & 7 || address & 7) {
 		words->count = MT_KEPT_WORDS + 1; /* not to be kept */
 		return;
 	}
@@ -59,42 +59,113 @@ static __always_inline __u64 use_bx(struct mt_walk *walk)
 
 /* ---- what is kept ---- */
 
-static __always_inline struct mt_kept *kept_at(const struct mt_walk *walk)
+static __always_inline bool begins_alike(const struct mt_walk *walk, const struct mt_kept *one)
 {
-	__u32 at = ((walk->ip ^ walk->sp << 16) * 0x9e3779b97f4a7c15ULL) >> 60;
-
-	return bpf_map_lookup_elem(&kept, &at);
+	return one->ip == walk->ip && one->sp == walk->sp && one->owner == walk->owner;
 }
 
+/* Of the two where it can be: the one that it is in, or in turn the one that is to make room. */
+static __always_inline struct mt_kept *kept_at(struct mt_walk *walk)
+{
+	__u64 hash = (walk->ip ^ walk->sp << 16) * 0x9e3779b97f4a7c15ULL;
+	__u32 first = hash >> 60, second = first + MT_KEPT / 2;
+	struct mt_kept *one = bpf_map_lookup_elem(&kept, &first);
+	struct mt_kept *other = bpf_map_lookup_elem(&kept, &second);
+
+	if (!one || !other || begins_alike(walk, one))
+		return one;
+	if (begins_alike(walk, other))
+		return other;
+	return walk->turn++ & 1 ? other : one;
+}
+
+/* Words are compared in groups, the last of which is filled up. */
 #define KEPT_AT_ONCE 8
 
-/* Those are compared in groups; a last one is filled up. */
+struct comparison {
+	const struct mt_walk *walk;
+	const struct mt_words *words;
+	__u64 differs;
+};
+
+/* In what was read of the stack. */
+static long compare_read(__u32 group, struct comparison *comparison)
+{
+	const struct mt_words *words = comparison->words;
+	const struct mt_walk *walk = comparison->walk;
+	__u32 first = group * KEPT_AT_ONCE;
+
+	if (first >= words->count)
+		return 1;
+#pragma unroll
+	for (__u32 i = 0; i < KEPT_AT_ONCE; i++) {
+		__u32 at = (first + i) & (MT_KEPT_WORDS - 1);
+
+		comparison->differs |= words->value[at] ^
+				       *(__u64 *)&walk->span[words->at[at] & (MT_SPAN - 8)];
+	}
+	return comparison->differs != 0;
+}
+
+static __always_inline __u64 difference_of(const struct mt_walk *walk,
+					   const struct mt_words *words, __u32 first)
+{
+	__u64 difference = 0;
+
+#pragma unroll
+	for (__u32 i = 0; i < KEPT_AT_ONCE; i++) {
+		__u32 at = (first + i) & (MT_KEPT_WORDS - 1);
+
+		difference |= words->value[at] ^ seen(&walk->view, walk->sp + words->at[at]);
+	}
+	return difference;
+}
+
+/* On the stack itself. */
+static long compare_seen(__u32 group, struct comparison *comparison)
+{
+	__u32 first = (group + 1) * KEPT_AT_ONCE;
+
+	if (first >= comparison->words->count)
+		return 1;
+	comparison->differs = difference_of(comparison->walk, comparison->words, first);
+	return comparison->differs != 0;
+}
+
+#define KEPT_GROUPS (MT_KEPT_WORDS / KEPT_AT_ONCE)
+
 static __always_inline bool are_same(const struct mt_walk *walk, const struct mt_words *words)
 {
-	for (__u32 i = 0; i < MT_KEPT_WORDS; i += KEPT_AT_ONCE) {
-		__u64 difference = 0;
+	struct comparison comparison = { walk, words, 0 };
 
-		if (i >= words->count)
-			break;
-#pragma unroll
-		for (__u32 j = i; j < i + KEPT_AT_ONCE; j++)
-			difference |= words->value[j] ^
-				      *(__u64 *)&walk->span[words->at[j] & (MT_SPAN - 8)];
-		if (difference)
-			return false;
-	}
-	return true;
+	bpf_loop(KEPT_GROUPS, compare_read, &comparison, 0);
+	return !comparison.differs;
+}
+
+/* The first group without a call. */
+static __always_inline bool look_same(const struct mt_walk *walk, const struct mt_words *words)
+{
+	struct comparison comparison = { walk, words, 0 };
+
+	if (words->count && difference_of(walk, words, 0))
+		return false;
+	if (words->count > KEPT_AT_ONCE)
+		bpf_loop(KEPT_GROUPS - 1, compare_seen, &comparison, 0);
+	return !comparison.differs;
 }
 
 static __always_inline bool is_still(struct mt_walk *walk, const struct mt_kept *found)
 {
 	__u32 span = found->words.span;
 
-	if (found->ip != walk->ip || found->sp != walk->sp || found->owner != walk->owner ||
+	if (!begins_alike(walk, found) ||
 	    found->changes != walk->changes || found->tables != walk->tables ||
 	    (found->words.needs & MT_NEEDS_BP && found->bp != walk->bp) ||
 	    (found->words.needs & MT_NEEDS_BX && found->bx != walk->bx))
 		return false;
+	close_view(&walk->view);
+	if (open_view(&walk->view, walk->tables_at, walk->sp, span))
+		return look_same(walk, &found->words);
 	if (span > MT_SPAN || bpf_probe_read_user(walk->span, span, (void *)walk->sp))
 		return false;
 	return are_same(walk, &found->words);
@@ -120,7 +191,7 @@ static __always_inline void recall_frames(struct mt_walk *walk, const struct mt_
 /* From here on nothing is kept, until the walk has come to its end. */
 static __always_inline void begin_words(struct mt_walk *walk, struct mt_kept *into)
 {
-	into->owner = 0;
+	into->owner = into->number = 0;
 	into->ip = walk->ip;
 	into->sp = walk->sp;
 	into->bp = walk->bp;

@@ -6,6 +6,12 @@
 #include "bpf/arch.bpf.h"
 #include "bpf/pid.bpf.h"
 
+#if defined(__TARGET_ARCH_x86) && !defined(MEMTRACE_OLD)
+#include "bpf/glance.bpf.h"
+#else
+#define find_memory() ((void)0)
+#endif
+
 /*
  * Where is each CPU's part of the kernel's per-CPU memory?  The symbols that say so are not
  * in every kernel's table (KALLSYMS_ALL), so it is taken from a map of our own: the address
@@ -86,5 +92,6 @@ int mt_setup(void *context)
 	find_registers();
 	find_namespace();
 	find_root();
+	find_memory();
 	return 0;
 }

@@ -343,7 +343,7 @@ __noinline int note_brought(__u32 slot, __u64 start, __u64 bytes, __u64 pages)
 	bpf_loop(1 << 22, count_chunk, &sweep, 0);
 	if ((bytes >> 12) - sweep.touched != pages)
 		return 0;
-	stack = walk_from(slot, user_registers(current_task()));
+	stack = caller_of_call(current_task());
 	site = stack ? site_of(space->serial, stack) : 0;
 	if (!site)
 		return 0;
@@ -402,9 +402,26 @@ struct move {
 	__u32 serial;
 };
 
+struct pages {
+	struct mt_shadow *from, *to;
+	__u32 first, target, count;
+	__u32 unused;
+};
+
+static long move_page(__u32 number, struct pages *pages)
+{
+	__u32 *from = &pages->from->stack[(pages->first + number) & (MT_SHADOW_PAGES - 1)];
+
+	if (number >= pages->count)
+		return 1;
+	pages->to->stack[(pages->target + number) & (MT_SHADOW_PAGES - 1)] = *from;
+	*from = 0;
+	return 0;
+}
+
 static long move_piece(__u32 number, struct move *move)
 {
-	struct mt_shadow *from, *to;
+	struct pages pages = {};
 	__u64 count, room, next;
 
 	if (move->from < move->end && move->end - move->from > SWEPT_AT_ONCE) {
@@ -414,20 +431,19 @@ static long move_piece(__u32 number, struct move *move)
 	}
 	if (move->from >= move->end)
 		return 1;
-	count = 64 - (move->from & 63);
-	room = 64 - (move->to & 63);
+	pages.first = move->from & 63;
+	pages.target = move->to & 63;
+	count = 64 - pages.first;
+	room = 64 - pages.target;
 	if (count > room)
 		count = room;
 	if (count > move->end - move->from)
 		count = move->end - move->from;
-	from = shadow_at(move->serial, move->from >> 6, false);
-	to = from ? shadow_at(move->serial, move->to >> 6, true) : 0;
-	for (__u32 i = 0; from && to && i < MT_SHADOW_PAGES && i < count; i++) {
-		__u32 *stack = &from->stack[(move->from + i) & 63];
-
-		to->stack[(move->to + i) & 63] = *stack;
-		*stack = 0;
-	}
+	pages.count = count;
+	pages.from = shadow_at(move->serial, move->from >> 6, false);
+	pages.to = pages.from ? shadow_at(move->serial, move->to >> 6, true) : 0;
+	if (pages.from && pages.to)
+		FOR_EACH_PAGE(&pages, move_page);
 	move->from += count;
 	move->to += count;
 	return 0;
@@ -450,7 +466,7 @@ __noinline int move_pages(__u32 slot, __u64 from, __u64 to, __u64 bytes)
 }
 
 /* The stack that a call was made from gave back so many pages. */
-__noinline int give_back(__u32 slot, __u32 operation, __u64 pages)
+__noinline int give_back(__u32 slot, __u32 operation, __u64 pages, __u32 stack)
 {
 	struct mt_space *space = space_at(slot);
 	__u32 call = operation - MT_OP_CALL_FIRST;
@@ -458,7 +474,7 @@ __noinline int give_back(__u32 slot, __u32 operation, __u64 pages)
 
 	if (!config.stacks || !space)
 		return 0;
-	site = site_of(space->serial, walk_from(slot, user_registers(current_task())));
+	site = site_of(space->serial, stack);
 	settle(call);
 	if (site && call < MT_OP_CALLS)
 		__sync_fetch_and_add(&site->gave_back_pages[call], pages);
@@ -470,7 +486,7 @@ __noinline int give_back(__u32 slot, __u32 operation, __u64 pages)
 #define walk_from(slot, registers) 0
 #define caller_of(slot, address, registers) 0
 #define toucher_of(slot, mark, pages) 0
-#define give_back(slot, operation, pages) 0
+#define give_back(slot, operation, pages, stack) 0
 #define note_pages(slot, address, pages, stack) ((void)(address))
 #define note_copy(slot) 0
 #define note_brought(slot, start, bytes, pages) ((void)(start))

@@ -240,12 +240,14 @@ struct mt_python_walk {
 	__u64 at;   /* the frame, 0: no more */
 	__u32 serial;
 	__u32 interpreter; /* number of its file, 0: none is on the stack */
+	__u32 passing;	   /* code that is not told apart by what is kept of it */
+	__u32 unused;
 	__u8 frame[128], code[256];
 };
-_Static_assert(sizeof(struct mt_python_walk) == 72 + 128 + 256, "mt_python_walk");
+_Static_assert(sizeof(struct mt_python_walk) == 80 + 128 + 256, "mt_python_walk");
 
 /* What walks on a CPU have found: a stack whose words are the same is the same. */
-#define MT_KEPT 16	   /* stacks; a power of two */
+#define MT_KEPT 32	   /* stacks, in two halves of 16 */
 #define MT_KEPT_WORDS 128  /* of a stack; a power of two */
 #define MT_SPAN 8192	   /* bytes from the stack pointer to the last of them; a power of two */
 #define MT_NEEDS_BP 1
@@ -261,23 +263,56 @@ struct mt_words {
 };
 _Static_assert(sizeof(struct mt_words) == 16 + 10 * MT_KEPT_WORDS, "mt_words");
 
+/* What a frame of Python depended on: words of it, and of its code object. */
+#define MT_KEPT_FRAMES 32
+#define MT_KEPT_PARTS 6
+
+struct mt_kept_frame {
+	__u64 at, code, previous, instruction, state;
+	__u64 is_code; /* or what stands for an entry */
+	__u64 part[MT_KEPT_PARTS];
+};
+_Static_assert(sizeof(struct mt_kept_frame) == 48 + 8 * MT_KEPT_PARTS, "mt_kept_frame");
+
+struct mt_kept_python {
+	__u32 count; /* of frames, 0: nothing is kept */
+	__u32 key_at; /* from the thread's base: the two words that lead to its state */
+	__u64 sequence, state;
+	__u64 first; /* what the state has: the frame, or what leads to it */
+	struct mt_kept_frame frame[MT_KEPT_FRAMES];
+};
+_Static_assert(sizeof(struct mt_kept_python) == 32 + MT_KEPT_FRAMES * sizeof(struct mt_kept_frame),
+	       "mt_kept_python");
+
 struct mt_kept {
 	__u64 ip, sp, bp, bx;
 	__u64 bias, hash;
+	__u32 number; /* of the stack, where all of it is the same; 0: not known */
+	__u32 unused;
 	__u32 owner; /* serial of the space and 1, 0: nothing is kept */
 	__u32 changes, tables; /* of its code, and of what is known of files, by then */
 	__u32 interpreter, count, end;
 	__u64 frame[MT_FRAMES];
 	struct mt_words words;
+	struct mt_kept_python python;
 };
-_Static_assert(sizeof(struct mt_kept) == 72 + 8 * MT_FRAMES + sizeof(struct mt_words), "mt_kept");
+_Static_assert(sizeof(struct mt_kept) == 80 + 8 * MT_FRAMES + sizeof(struct mt_words) +
+						 sizeof(struct mt_kept_python),
+	       "mt_kept");
+
+/* Pages that follow each other, and where the kernel has them: see glance.bpf.h. */
+struct mt_view {
+	__u64 page, pages;
+	__u64 at[4];
+};
+_Static_assert(sizeof(struct mt_view) == 48, "mt_view");
 
 struct mt_walk {
 	__u64 ip, sp, bp, bx;
 	__u64 first_sp;
 	__u64 bp_from, bx_from; /* where they were read: see recall.bpf.h */
 	__u32 owner, changes, tables;
-	__u32 unused;
+	__u32 turn; /* which of what is kept is to make room */
 	__u64 hash;
 	__u32 slot, count, end, busy;
 	__u32 exact; /* ip is where it runs, not where it returns to */
@@ -285,13 +320,15 @@ struct mt_walk {
 	__u64 start, stop, bias;
 	__u64 window; /* of the stack: where it begins, ... */
 	__u64 window_bytes;
+	__u64 tables_at; /* page tables, 0: memory cannot be glanced at */
+	struct mt_view view, code_view;
 	__u64 frame[MT_FRAMES];
 	__u8 bytes[MT_WINDOW];
 	__u8 span[MT_SPAN];
 	struct mt_words words;
 	struct mt_python_walk python;
 };
-_Static_assert(sizeof(struct mt_walk) == 144 + 8 * MT_FRAMES + MT_WINDOW + MT_SPAN +
+_Static_assert(sizeof(struct mt_walk) == 248 + 8 * MT_FRAMES + MT_WINDOW + MT_SPAN +
 						 sizeof(struct mt_words) +
 						 sizeof(struct mt_python_walk),
 	       "mt_walk");

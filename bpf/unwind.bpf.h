@@ -6,6 +6,7 @@
 #ifndef MEMTRACE_UNWIND_BPF_H
 #define MEMTRACE_UNWIND_BPF_H
 
+#include "bpf/glance.bpf.h"
 #include "bpf/space.bpf.h"
 
 /* As user/symbol/cfi.h has them. */
@@ -29,6 +30,9 @@ enum { CFI_SAME = 0, CFI_LOST = 127, CFI_THERE = 126 };
 
 struct step {
 	struct mt_walk *walk;
+	struct mt_kept *kept; /* of Python's frames: what was, or what is to be kept */
+	__u32 differs;
+	__u32 unused;
 };
 
 #include "bpf/recall.bpf.h"
@@ -43,17 +47,19 @@ struct step {
 	({                                                                     \
 		__u64 count_ = 0;                                              \
 		for (__u32 step_ = (room) / 2; step_; step_ /= 2)              \
-			count_ += step_ & is_up_to(at(count_ + step_ - 1), key); \
-		count_ + (1 & is_up_to(at(count_), key));                      \
+			count_ += step_ * is_up_to(at(count_ + step_ - 1), key); \
+		count_ + is_up_to(at(count_), key);                            \
 	})
 
-/* All bits, or none. */
+/* 1 or 0.  Not all bits or none, which the verifier of 6.18 takes for a branch where it meets &. */
 static __always_inline __u64 is_up_to(__u64 number, __u64 key)
 {
-	__u64 bits = ((key - number) >> 63) - 1;
+	__u64 bit = key - number;
 
-	settle(bits); /* or clang makes branches of it */
-	return bits;
+	settle(bit); /* or clang makes branches of it, ... */
+	bit = ~bit >> 63;
+	settle(bit); /* ... or of that */
+	return bit;
 }
 
 #define ROOT_PC(i) (leaf->pc[(i) & (MT_LEAVES - 1)])
@@ -341,12 +347,13 @@ static __always_inline bool see_place(struct mt_walk *walk, __u32 slot)
 	walk->owner = space->serial + 1;
 	walk->changes = *(const volatile __u32 *)&all->changes;
 	walk->tables = *(const volatile __u32 *)&hot.tables;
+	walk->tables_at = my_tables();
 	return true;
 }
 
 static __always_inline void walk_native(struct mt_walk *walk)
 {
-	struct step step = { walk };
+	struct step step = { .walk = walk };
 
 	walk->hash = walk->count = walk->start = walk->stop = walk->window_bytes = 0;
 	walk->python.interpreter = 0;
@@ -365,6 +372,8 @@ static __always_inline __u32 find_stack(struct mt_walk *walk)
 
 	if (!known)
 		return 0;
+	if (still && known->number && (!known->interpreter || is_python_still(walk, known)))
+		return known->number;
 	if (still) {
 		recall(walk, known);
 	} else {
@@ -373,13 +382,15 @@ static __always_inline __u32 find_stack(struct mt_walk *walk)
 		keep_native(walk, known);
 	}
 	if (walk->python.interpreter)
-		walk_python(walk);
+		walk_python(walk, known);
 	number = known_number(walk->hash + walk->end);
-	if (number)
-		return number;
-	if (still)
-		recall_frames(walk, known);
-	return number_of(walk);
+	if (!number) {
+		if (still)
+			recall_frames(walk, known);
+		number = number_of(walk);
+	}
+	known->number = number;
+	return number;
 }
 
 /* Of the registers in this CPU's walk.  Global, so that a program that walks in several places is

@@ -151,8 +151,13 @@ struct fs_struct {
 	struct path root;
 };
 
+typedef struct {
+	unsigned long pgd;
+} pgd_t;
+
 struct mm_struct {
 	struct maple_tree mm_mt;
+	pgd_t *pgd;
 	atomic_t mm_users;
 	int map_count;
 	atomic_long_t pgtables_bytes;

@@ -137,6 +137,35 @@ def test_interpreter_without_its_lock_has_native_frames_only(tmp_path):
     assert "native frames only" in (tmp_path / "report.json").read_text()
 
 
+REPLACED = """
+import mmap, sys, time
+time.sleep(1) # what was loaded just now has its tables by then
+PAGE, LOOPS = 4096, 96
+area = mmap.mmap(-1, PAGE * LOOPS * 2, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+area.madvise(mmap.MADV_NOHUGEPAGE)
+for i in range(LOOPS):
+    space = {}
+    text = "\\n" * i + "def fill(area, at):\\n area[at] = area[at + 4096] = 1"
+    exec(compile(text, sys.argv[1], "exec"), space)
+    space["fill"](area, PAGE * i * 2)
+    del space
+"""
+
+
+@pytest.mark.parametrize("name", ["part.py", "<part>"])
+def test_functions_that_replace_each_other_are_told_apart(tmp_path, name):
+    """Same place, name, file and table of lines: only where it begins is another line."""
+    script = tmp_path / "replaced.py"
+    script.write_text(REPLACED)
+    _, sites = run(tmp_path, "/usr/bin/python3", script, name)
+    lines = {}
+    for site in sites:
+        frames = python_frames(site)
+        if frames and frames[0][0] == "fill":
+            lines[frames[0][1]] = lines.get(frames[0][1], 0) + site["touched_bytes"] // PAGE
+    assert lines == {line: 2 for line in range(2, 98)}
+
+
 FILL = """
 import mmap
 def fill(area):

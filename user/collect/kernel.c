@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -116,6 +117,15 @@ static struct error *choose_sizes(struct kernel *kernel, const struct kernel_opt
 
 /* ---- loading ---- */
 
+/* Two words that are nowhere else in memory, or 0: then it is done without. */
+static void make_known(struct kernel *kernel, struct mt_config *config)
+{
+	if (getrandom(kernel->known, sizeof(kernel->known), 0) != sizeof(kernel->known))
+		return;
+	config->known_at = (uintptr_t)kernel->known;
+	memcpy(config->known, kernel->known, sizeof(config->known));
+}
+
 static void configure(struct kernel *kernel, const struct kernel_options *options)
 {
 	struct mt_config config = {
@@ -138,6 +148,7 @@ static void configure(struct kernel *kernel, const struct kernel_options *option
 		.cgroup_id = options->cgroup_id,
 	};
 
+	make_known(kernel, &config);
 	memcpy((void *)&kernel->skeleton->rodata->config, &config, sizeof(config));
 }
 

@@ -39,6 +39,8 @@ typedef void (*kernel_event)(void *context, const struct mt_event *event, size_t
 #define OLD_LINKS 2
 
 struct kernel {
+	/* By which the kernel side finds where memory is mapped: bpf/glance.bpf.h. */
+	__u64 known[2] __attribute__((aligned(16)));
 	struct memtrace_bpf *skeleton;
 	struct ring_buffer *ring;
 	struct bpf_link *reader;
