@@ -38,6 +38,10 @@ struct code_files {
 	struct kernel *kernel;
 	struct python *python; /* NULL: not asked for */
 	struct code_file files[MT_FILES]; /* by number */
+	/* Tables that the kernel side does not have yet. */
+	uint32_t made[MT_FILES];
+	int made_fds[MT_FILES];
+	uint32_t made_count;
 };
 
 /* ---- tables ---- */
@@ -67,20 +71,33 @@ static int make_table(const struct cfi_table *table, uint32_t leaves)
 	return fd;
 }
 
-/* Stacks that were walked before are walked anew. */
-static void code_changed(struct code_files *all)
+/*
+ * Gives the kernel side the tables that were made, at once: it sees them at once, but says so only
+ * when no program that might know the place as empty runs any more, 10 ms later.  Stacks that were
+ * walked before are walked anew.
+ */
+static void give_tables(struct code_files *all)
 {
-	__sync_fetch_and_add(&all->kernel->skeleton->bss->hot.tables, 1);
+	struct memtrace_bpf *skeleton = all->kernel->skeleton;
+	int tables = bpf_map__fd(skeleton->maps.tables);
+	uint32_t count = all->made_count;
+
+	if (count && bpf_map_update_batch(tables, all->made, all->made_fds, &count, NULL))
+		for (uint32_t i = 0; i < all->made_count; i++) /* up to 5.12 there is no batch */
+			bpf_map_update_elem(tables, &all->made[i], &all->made_fds[i], BPF_ANY);
+	for (uint32_t i = 0; i < all->made_count; i++)
+		close(all->made_fds[i]);
+	all->made_count = 0;
+	__sync_fetch_and_add(&skeleton->bss->hot.tables, 1);
 }
 
 static void give_rows(struct code_files *all, uint32_t number, const struct cfi_table *table,
 		      struct mt_file *file)
 {
-	const struct memtrace_bpf *skeleton = all->kernel->skeleton;
 	size_t leaves = (table->count + MT_LEAF_ROWS - 1) / MT_LEAF_ROWS;
-	cleanup_close int fd = -1;
+	int fd;
 
-	if (!leaves || leaves > MT_LEAVES)
+	if (!leaves || leaves > MT_LEAVES || all->made_count >= MT_FILES)
 		return;
 	fd = make_table(table, (uint32_t)leaves);
 	if (fd < 0)
@@ -89,7 +106,8 @@ static void give_rows(struct code_files *all, uint32_t number, const struct cfi_
 	file->base = table->base;
 	for (size_t i = 0; i < table->far_count && i < MT_FAR; i++)
 		file->far[i] = table->far[i];
-	bpf_map_update_elem(bpf_map__fd(skeleton->maps.tables), &number, &fd, BPF_ANY);
+	all->made[all->made_count] = number;
+	all->made_fds[all->made_count++] = fd;
 }
 
 /* What the kernel side needs to know of a file: without rows it is where stacks end. */
@@ -111,7 +129,6 @@ static void give_file(struct code_files *all, uint32_t number, struct code *code
 	cfi_free(&table);
 	bpf_map_update_elem(bpf_map__fd(all->kernel->skeleton->maps.files), &number, &file,
 			    BPF_ANY);
-	code_changed(all);
 }
 
 /* ---- files ---- */
@@ -139,10 +156,10 @@ static void keep_file(struct code_files *all, uint32_t number, uint32_t pid, int
 	if (!file->code)
 		return;
 	file->path = memory_copy(path, bytes);
+	give_file(all, number, file->code);
 	if (all->python)
 		python_see_file(all->python, number, descriptor, file->path);
 	find_debug(file, pid);
-	give_file(all, number, file->code);
 }
 
 /* What is mapped there, whatever has become of its path. */
@@ -167,6 +184,7 @@ void code_add(struct code_files *all, const struct mt_event_code *event)
 
 	if (number < MT_FILES && !all->files[number].code)
 		add_file(all, number, event->event.pid, event->start, event->end);
+	give_tables(all);
 }
 
 /* The number of a file, which this side or the other gives it at first sight. */
@@ -241,7 +259,7 @@ static void add_program(struct code_files *all, const char *path, unsigned int d
 		add_needs(all, all->files[number].code, depth - 1);
 }
 
-void code_expect(struct code_files *all, const char *command)
+static void expect(struct code_files *all, const char *command)
 {
 	const char *folder = getenv("PATH");
 	char path[PATH_MAX];
@@ -260,6 +278,12 @@ void code_expect(struct code_files *all, const char *command)
 		}
 		folder += bytes + (folder[bytes] == ':');
 	}
+}
+
+void code_expect(struct code_files *all, const char *command)
+{
+	expect(all, command);
+	give_tables(all);
 }
 
 /* ---- processes that were there before ---- */
@@ -307,7 +331,7 @@ void code_read(struct code_files *all, uint32_t slot, uint32_t pid)
 		add_mapping(all, pid, line, execs);
 	}
 	bpf_map_update_elem(bpf_map__fd(skeleton->maps.execs), &slot, execs, BPF_ANY);
-	code_changed(all);
+	give_tables(all);
 }
 
 /* ---- the whole ---- */
