@@ -150,7 +150,7 @@ static __always_inline void find_memory(void)
 	struct search search;
 	__u64 at;
 
-	if (!HAS_CASTS || !config.stacks || !mm)
+	if (!HAS_CASTS || !config.stacks || !config.known[0] || !mm)
 		return;
 	search.tables = cast_u64((__u64)&mm->pgd);
 	for (hot.levels = 4; hot.levels <= 5; hot.levels++) {

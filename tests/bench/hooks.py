@@ -34,7 +34,7 @@ def attached(words):
 
 def tracer(kind, calls, pid, idle):
     """The words of what is attached in that kind of run, none for nothing."""
-    memtrace = [MEMTRACE, "-v", "--calls", calls, "-p"]
+    memtrace = [MEMTRACE, "-v", "--stacks", "none", "--calls", calls, "-p"]
     return {"nothing": [], "empty": [BENCH / "empty", "calls" if calls == "on" else "none"],
             "memtrace": [*memtrace, str(pid)], "another": [*memtrace, str(idle)]}[kind]
 
@@ -92,4 +92,5 @@ def main():
         print(flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()

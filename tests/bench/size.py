@@ -42,10 +42,10 @@ class Capture:
                               for process in self.document["processes"])
 
 
-def of_one(rounds):
+def of_one(rounds, *words):
     with subprocess.Popen(["sleep", "infinity"]) as sleeper:
         try:
-            return [Capture("-p", sleeper.pid) for _ in range(rounds)]
+            return [Capture(*words, "-p", sleeper.pid) for _ in range(rounds)]
         finally:
             sleeper.kill()
 
@@ -77,6 +77,7 @@ def main():
           "at the end | maps in the kernel | do not balance |")
     print("| --- |" + " ---: |" * 7)
     print_row("`-p PID`", of_one(options.rounds))
+    print_row("`-p PID --stacks none`", of_one(options.rounds, "--stacks", "none"))
     print_row("`-a`", [Capture("-a") for _ in range(options.rounds)])
     print_row("`-a`, a crowd", of_crowd(options.crowd))
 

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What does one fault, one release, one mapping, one other call cost the process itself?
- * A storm of each for every line that comes in; a line of nanoseconds goes out.  It is done
- * in small pieces, and the cheapest pieces count (less the luckiest): what else goes on in a
- * machine hits some pieces and spares others.
+ * A storm of each for every line that comes in; a line of nanoseconds goes out.
  */
 #include "tests/bench/memory.h"
+#include "tests/bench/pieces.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,37 +12,8 @@
 #include <unistd.h>
 
 #define PIECES 256
-#define PIECE_PAGES 256UL
-#define PIECE_BYTES (PIECE_PAGES * PAGE)
 #define PIECE_CALLS 256
 #define ROUNDS 3
-#define CHEAPEST 50 /* the first in so many counts */
-
-struct times {
-	double ns[ROUNDS * PIECES];
-	size_t count;
-};
-
-static int compare(const void *a, const void *b)
-{
-	double left = *(const double *)a, right = *(const double *)b;
-
-	return left < right ? -1 : left > right;
-}
-
-static void add(struct times *times, double start, double units)
-{
-	times->ns[times->count++] = (now_ns(CLOCK_MONOTONIC) - start) / units;
-}
-
-static double cheap(struct times *times)
-{
-	size_t at = times->count / CHEAPEST;
-
-	qsort(times->ns, times->count, sizeof(times->ns[0]), compare);
-	times->count = 0;
-	return times->ns[at];
-}
 
 static void storm(char *at, struct times *fault, struct times *release)
 {
@@ -51,13 +21,13 @@ static void storm(char *at, struct times *fault, struct times *release)
 		double start = now_ns(CLOCK_MONOTONIC);
 
 		touch(at + i * PIECE_BYTES, PIECE_BYTES);
-		add(fault, start, PIECE_PAGES);
+		times_add(fault, start, PIECE_PAGES);
 	}
 	for (size_t i = 0; i < PIECES; i++) {
 		double start = now_ns(CLOCK_MONOTONIC);
 
 		madvise(at + i * PIECE_BYTES, PIECE_BYTES, MADV_DONTNEED);
-		add(release, start, PIECE_PAGES);
+		times_add(release, start, PIECE_PAGES);
 	}
 }
 
@@ -68,7 +38,7 @@ static void map_and_unmap(struct times *mapping)
 	for (int i = 0; i < PIECE_CALLS; i++)
 		munmap(mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 			    -1, 0), 2 * PAGE);
-	add(mapping, start, PIECE_CALLS);
+	times_add(mapping, start, PIECE_CALLS);
 }
 
 static void call(struct times *calls)
@@ -77,7 +47,7 @@ static void call(struct times *calls)
 
 	for (int i = 0; i < PIECE_CALLS; i++)
 		syscall(SYS_getppid);
-	add(calls, start, PIECE_CALLS);
+	times_add(calls, start, PIECE_CALLS);
 }
 
 int main(void)
@@ -95,8 +65,8 @@ int main(void)
 			map_and_unmap(&mapping);
 			call(&calls);
 		}
-		printf("%.2f %.2f %.2f %.2f\n", cheap(&fault), cheap(&release), cheap(&mapping),
-		       cheap(&calls));
+		printf("%.2f %.2f %.2f %.2f\n", times_cheap(&fault), times_cheap(&release),
+		       times_cheap(&mapping), times_cheap(&calls));
 		fflush(stdout);
 	}
 	return 0;

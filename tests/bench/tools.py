@@ -31,11 +31,16 @@ MIB = 2 ** 20
 # stands alone), {pid} the work that waits already, for tools that only attach.
 TOOLS = {
     "memtrace": [MEMTRACE, "-o", "{file}", "--", "{command}"],
+    "memtrace --stacks none": [MEMTRACE, "--stacks", "none", "-o", "{file}", "--", "{command}"],
     "memtrace --calls off": [MEMTRACE, "--calls", "off", "-o", "{file}", "--", "{command}"],
     "bpftrace, faults by user stack": ["bpftrace", "-o", "{file}", "-e", FAULT_STACKS, "-c",
                                        "{words}"],
     "perf record -e page-faults -c 1 -g": ["perf", "record", "-q", "-e", "page-faults", "-c", "1",
                                            "-g", "-o", "{file}", "--", "{command}"],
+    "perf record -e page-faults -c 1 --call-graph dwarf": [
+        "perf", "record", "-q", "-e", "page-faults", "-c", "1", "--call-graph", "dwarf", "-o",
+        "{file}", "--", "{command}"],
+    "heaptrack": ["heaptrack", "--record-only", "-o", "{file}", "{command}"],
     "perf trace -F all": ["perf", "trace", "-F", "all", "-o", "{file}", "--", "{command}"],
     "strace -f -e trace=memory": ["strace", "-f", "-e", "trace=memory", "-o", "{file}",
                                   "{command}"],

@@ -72,14 +72,15 @@ def harm():
                                    ["-i", "0.1", "-p", "{}"]], ids=" ".join)
 def test_capture_keeps_what_it_needs(words):
     with puppet() as target:
-        with running(*(word.format(target.pid) for word in words)) as background:
+        with running("--stacks", "none",
+                     *(word.format(target.pid) for word in words)) as background:
             assert_confined(background.pid, CAP_SYS_PTRACE)
             background.signal(signal.SIGINT)
             assert background.wait().status == 0
 
 
 def test_capture_of_a_command_may_send_it_signals():
-    with running("--", "sleep", "60") as background:
+    with running("--stacks", "none", "--", "sleep", "60") as background:
         assert_confined(background.pid, CAP_SYS_PTRACE, CAP_KILL)
         background.signal(signal.SIGINT)
         background.wait()
@@ -143,7 +144,7 @@ def test_stacks_in_a_program_that_its_user_alone_may_read():
 def test_capture_of_nobody_keeps_nothing():
     with puppet() as target, public_copy() as copy:
         prefix = nobody("bpf", "perfmon")
-        words = [copy, "-v", "-d", "3", "-p", str(target.pid)]
+        words = [copy, "-v", "-d", "3", "--stacks", "none", "-p", str(target.pid)]
         with support.started(*prefix, *words, stdout=subprocess.DEVNULL,
                              stderr=subprocess.PIPE) as process:
             while b"counting" not in process.stderr.readline():

@@ -20,7 +20,8 @@ def lossy(tmp_path_factory):
     """A capture during which memtrace was stopped, and a process made very many children."""
     path = tmp_path_factory.mktemp("losses") / "capture"
     with puppet() as target:
-        with running("-p", str(target.pid), "--strict", "-f", "json", "-w", path) as background:
+        with running("-p", str(target.pid), "--stacks", "none", "--strict", "-f", "json",
+                     "-w", path) as background:
             target.do("touch 100")
             background.signal(signal.SIGSTOP)
             target.do(f"spawn {BORN}")

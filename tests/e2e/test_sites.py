@@ -121,7 +121,7 @@ def test_limit_hides_rows_and_no_bytes(capture):
 
 
 def test_nothing_of_it_without_stacks(tmp_path):
-    follow(tmp_path / "capture")
+    follow(tmp_path / "capture", "--stacks", "none")
     text = report(tmp_path / "capture")
     (process,) = json.loads(report(tmp_path / "capture", "-f", "json"))["processes"]
     assert "whose code" not in text and process["sites"] == [] and "unsited" not in process

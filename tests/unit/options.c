@@ -197,6 +197,28 @@ static void limits(void **state)
 	bad("-a --limit 5x", "--limit takes a number of rows");
 }
 
+static void stacks(void **state)
+{
+	(void)state;
+	good("-p 1");
+	assert_int_equal(options.stacks, STACKS_PYTHON);
+	good("--stacks auto -- x");
+	assert_int_equal(options.stacks, STACKS_PYTHON);
+	good("--stacks native -a");
+	assert_int_equal(options.stacks, STACKS_NATIVE);
+	assert_true(options.calls);
+	good("--stacks native --stacks auto -a");
+	assert_int_equal(options.stacks, STACKS_NONE);
+	good("--calls off -p 1");
+	assert_int_equal(options.stacks, STACKS_NONE);
+	good("--cgroup x");
+	assert_int_equal(options.stacks, STACKS_NONE);
+	good("--stacks none -p 1");
+	assert_int_equal(options.stacks, STACKS_NONE);
+	bad("--stacks all -p 1", "--stacks is auto, none, native or python, not 'all'");
+	bad("--stacks native --calls off -p 1", "--stacks native needs --calls on");
+}
+
 static void samples(void **state)
 {
 	(void)state;
@@ -379,6 +401,7 @@ int main(void)
 		test(calls_follow_the_mode),
 		test(formats),
 		test(limits),
+		test(stacks),
 		test(samples),
 		test(two_captures),
 		test(flags_and_files),

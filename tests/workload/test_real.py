@@ -128,12 +128,12 @@ if (isMainThread) for (let i = 0; i < 2; i++) new Worker('let a = []; for (let i
 # ---- servers ----
 
 @contextlib.contextmanager
-def followed(*words):
+def followed(*words, stacks="auto"):
     """A command that is followed from before its first instruction, and ended with the block."""
     with support.started("sh", "-c", "read line; exec \"$@\"", "sh", *words, text=True,
                          stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
                          stderr=subprocess.DEVNULL) as process:
-        with support.following("-p", process.pid) as memtrace:
+        with support.following("--stacks", stacks, "-p", process.pid) as memtrace:
             process.stdin.write("\n")
             process.stdin.flush()
             yield process, memtrace
@@ -261,7 +261,8 @@ def stress(name, folder):
 
 @pytest.mark.parametrize("name", STRESSORS)
 def test_stress(name, tmp_path):
-    with followed(*stress(name, tmp_path)) as (process, memtrace):
+    """The books alone: of so many mappings not each finds room in the stream for stacks."""
+    with followed(*stress(name, tmp_path), stacks="none") as (process, memtrace):
         process.wait(support.SECONDS)
         document = memtrace.wait()
     assert_document(document, 2)

@@ -119,12 +119,14 @@ static struct error *set_stacks(struct options *options, const char *text)
 	static const char *const kinds[] = { [STACKS_NONE] = "none", [STACKS_NATIVE] = "native",
 					     [STACKS_PYTHON] = "python" };
 
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+	options->any_stacks = !strcmp(text, "auto");
+	for (size_t i = 0; !options->any_stacks && i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		options->stacks = (enum stacks_kind)i;
 		if (!strcmp(text, kinds[i]))
 			return NULL;
 	}
-	return usage("--stacks is none, native or python in this version, not '%s'", text);
+	return options->any_stacks ? NULL :
+		usage("--stacks is auto, none, native or python, not '%s'", text);
 }
 
 static struct error *set_all(struct options *options, const char *text)
@@ -210,8 +212,9 @@ static const struct option_row rows[] = {
 	{ "calls", 0, "on|off", FOLLOW, set_calls,
 	  "follow each memory call: failed ones, sizes asked, time inside; costs every system "
 	  "call of the machine about 0.1 us (default: on, with -a, --cgroup and top off)" },
-	{ "stacks", 0, "none|native|python", FOLLOW, set_stacks,
-	  "the code that touched each page, by its calls (default: none)" },
+	{ "stacks", 0, "KIND", FOLLOW, set_stacks,
+	  "whose code touched each page: none, native, python (native too) or auto, the default: "
+	  "python, but with -a, --cgroup, top and --calls off none" },
 	{ "sample", 0, "N", FOLLOW, set_sample,
 	  "with stacks: follow one page of N, chosen by its address, and scale (default: 1)" },
 	{ "allocators", 0, "on|off", FOLLOW, set_allocators,
@@ -419,22 +422,32 @@ static struct error *parse_command(struct options *options, int count, char **wo
 	}
 }
 
+/* What depends on the mode: a whole system is followed with little cost. */
+static void choose_defaults(struct options *options)
+{
+	bool many = options->all || options->cgroup || options->command == COMMAND_TOP;
+
+	if (options->calls < 0)
+		options->calls = options->stacks || !many;
+	if (options->any_stacks)
+		options->stacks = options->calls && !many ? STACKS_PYTHON : STACKS_NONE;
+	if (options->allocators < 0)
+		options->allocators = !(options->all || options->cgroup);
+}
+
 struct error *options_parse(struct options *options, int count, char **words)
 {
 	*options = (struct options){
 		.children = true,
 		.calls = -1,
+		.any_stacks = true,
 		.allocators = -1,
 		.limit = LIMIT_DEFAULT,
 		.sample = 1,
 		.format = report_find("text"),
 	};
 	TRY(parse_command(options, count, words));
-	if (options->calls < 0)
-		options->calls = options->stacks || !(options->all || options->cgroup ||
-						      options->command == COMMAND_TOP);
-	if (options->allocators < 0)
-		options->allocators = !(options->all || options->cgroup);
+	choose_defaults(options);
 	if (options->stacks && !options->calls)
 		return usage("--stacks native needs --calls on: calls tell which pages went");
 	return NULL;

@@ -33,6 +33,7 @@ struct options {
 	int allocators; /* 1 on, 0 off, -1 as the mode has it */
 	int calls; /* 1 on, 0 off, -1 as the mode has it */
 	enum stacks_kind stacks;
+	bool any_stacks; /* as the mode has it */
 	unsigned int sample; /* follow one page of so many */
 	double duration; /* seconds, 0: until something ends it */
 	double interval; /* seconds, 0: none; of a screen how often it is drawn */

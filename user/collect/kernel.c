@@ -117,15 +117,6 @@ static struct error *choose_sizes(struct kernel *kernel, const struct kernel_opt
 
 /* ---- loading ---- */
 
-/* Two words that are nowhere else in memory, or 0: then it is done without. */
-static void make_known(struct kernel *kernel, struct mt_config *config)
-{
-	if (getrandom(kernel->known, sizeof(kernel->known), 0) != sizeof(kernel->known))
-		return;
-	config->known_at = (uintptr_t)kernel->known;
-	memcpy(config->known, kernel->known, sizeof(config->known));
-}
-
 static void configure(struct kernel *kernel, const struct kernel_options *options)
 {
 	struct mt_config config = {
@@ -146,9 +137,12 @@ static void configure(struct kernel *kernel, const struct kernel_options *option
 		.own_pid = getpid(),
 		.timer_pid = options->timer_pid,
 		.cgroup_id = options->cgroup_id,
+		.known_at = (uintptr_t)kernel->known,
 	};
 
-	make_known(kernel, &config);
+	/* Two words that are nowhere else in memory. */
+	if (getrandom(kernel->known, sizeof(kernel->known), 0) == sizeof(kernel->known))
+		memcpy(config.known, kernel->known, sizeof(config.known));
 	memcpy((void *)&kernel->skeleton->rodata->config, &config, sizeof(config));
 }
 
@@ -181,11 +175,9 @@ static struct error *map_array(struct bpf_map *map, void *out)
 
 static struct error *map_arrays(struct kernel *kernel)
 {
-	struct memtrace_bpf *skeleton = kernel->skeleton;
-
-	TRY(map_array(skeleton->maps.spaces, &kernel->spaces));
-	TRY(map_array(skeleton->maps.lanes, &kernel->lanes));
-	return map_array(skeleton->maps.filter, &kernel->filter);
+	TRY(map_array(kernel->skeleton->maps.spaces, &kernel->spaces));
+	TRY(map_array(kernel->skeleton->maps.lanes, &kernel->lanes));
+	return map_array(kernel->skeleton->maps.filter, &kernel->filter);
 }
 
 bool kernel_counters_lag(const struct kernel *kernel)
@@ -201,8 +193,7 @@ static struct error *find_cpus(struct kernel *kernel)
 	if (bpf_prog_test_run_opts(bpf_program__fd(kernel->skeleton->progs.mt_setup), &run))
 		return error_new(errno, "cannot find the kernel's per-CPU memory");
 	if (!kernel_counters_lag(kernel) && !kernel->skeleton->bss->hot.cpu[0].offset)
-		return error_new(0, "this kernel hides its per-CPU memory: the counters cannot "
-				    "be read");
+		return error_new(0, "the counters cannot be read: this kernel hides its per-CPU memory");
 	return NULL;
 }
 
