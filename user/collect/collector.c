@@ -13,6 +13,7 @@
 #include "user/collect/self.h"
 #include "user/collect/space.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 
 #define GRACE_NS 20000000   /* for what happens at the end of an address space */
@@ -129,6 +130,7 @@ struct error *collector_start(struct collector *collector)
 	if (collector->stacks && collector->options.command)
 		stacks_expect(collector->stacks, collector->options.command[0]);
 	collector_tick(collector);
+	malloc_trim(0); /* what making tables took */
 	return NULL;
 }
 

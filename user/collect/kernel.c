@@ -193,7 +193,7 @@ static struct error *find_cpus(struct kernel *kernel)
 	if (bpf_prog_test_run_opts(bpf_program__fd(kernel->skeleton->progs.mt_setup), &run))
 		return error_new(errno, "cannot find the kernel's per-CPU memory");
 	if (!kernel_counters_lag(kernel) && !kernel->skeleton->bss->hot.cpu[0].offset)
-		return error_new(0, "the counters cannot be read: this kernel hides its per-CPU memory");
+		return error_new(0, "no counters: this kernel hides its per-CPU memory");
 	return NULL;
 }
 
