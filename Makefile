@@ -193,7 +193,7 @@ FUZZ_FLAGS := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
 $(FUZZERS:%=$(BUILD)/tests/fuzz/%): %: %.o $(FUZZ_OBJECTS)
 	$(CC) $(CFLAGS) -fsanitize=fuzzer -o $@ $^ $(COLLECT_LIBRARIES) $(REPORT_LIBRARIES)
 
-$(BUILD)/tests/verdict/cases: tests/verdict/cases.c
+$(BUILD)/tests/verdict/cases $(BUILD)/tests/verdict/shapes: $(BUILD)/%: %.c
 	@mkdir -p $(@D)
 	$(COMPILE) -o $@ $< -pthread
 
@@ -207,7 +207,7 @@ $(BUILD)/tests/kernels/verifier.so: tests/kernels/verifier.c
 tests: guests verdicts units units-asan golden-tools symbols fuzzers ## build the tests, too
 workloads: all $(WORKLOADS) $(BUILD)/tests/stacks/zoo $(BUILD)/tests/stacks/ranges \
 	$(BUILD)/tests/stacks/family
-verdicts: all $(BUILD)/tests/verdict/cases
+verdicts: all $(BUILD)/tests/verdict/cases $(BUILD)/tests/verdict/shapes
 guests: workloads $(BUILD)/tests/kernels/verifier.so
 programs: $(BUILD)/memtrace $(WORKLOADS)
 units: $(UNITS)

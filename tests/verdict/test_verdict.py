@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Does the first finding name the cause, to within 5 % of what the program itself says?"""
 import dataclasses
+import json
 import pathlib
 import subprocess
 import sys
@@ -13,8 +14,14 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.append(str(HERE.parent / "e2e"))
 import cgroups  # noqa: E402  (of another folder)
 
+sys.path.append(str(HERE.parent / "workload"))
+import machine  # noqa: E402  (of another folder)
+
 C = [support.BUILD / "tests/verdict/cases"]
+SHAPES = [support.BUILD / "tests/verdict/shapes"]
+CXX = [support.BUILD / "tests/verdict/shapes-cc"]
 PYTHON = ["/usr/bin/python3", HERE / "cases.py"]
+PYTHON_SHAPES = ["/usr/bin/python3", HERE / "shapes.py"]
 TOLERANCE = 0.05
 
 
@@ -26,9 +33,11 @@ class Case:
     finding: str
     alarm: bool = False
     child: bool = False  # of which the verdict is
+    how: str = "follow"  # from before it begins; "late": after; "command": as one that ends at once
 
     def __str__(self):
-        return f"{pathlib.Path(self.language[-1]).name}:{self.name}"
+        name = f"{pathlib.Path(self.language[-1]).name}:{self.name}"
+        return name if self.how == "follow" else f"{name}:{self.how}"
 
 
 CASES = (
@@ -55,6 +64,37 @@ CASES = (
     Case(PYTHON, "reserve", "never-touched"),
     Case(PYTHON, "churn", "churn", alarm=True),
     Case(PYTHON, "read-in-child", "cow-after-fork", alarm=True, child=True),
+    # Once more, in other shapes.
+    Case(SHAPES, "pin-small", "heap-top-pinned", alarm=True, how="command"),
+    Case(SHAPES, "pin-large", "heap-top-pinned", alarm=True),
+    Case(SHAPES, "free-every-second", "heap-fragmented", alarm=True, how="late"),
+    Case(SHAPES, "free-nine-of-ten", "heap-fragmented", alarm=True, how="command"),
+    Case(SHAPES, "free-in-threads", "thread-arenas", alarm=True, how="late"),
+    Case(SHAPES, "free-in-threads", "thread-arenas", alarm=True, how="command"),
+    Case(SHAPES, "have-threads", "thread-stacks", how="command"),
+    Case(SHAPES, "raise-thresholds", "mmap-threshold-grew", alarm=True, how="command"),
+    Case(SHAPES, "churn-large", "churn", alarm=True, how="command"),
+    Case(SHAPES, "give-back-large", "returned", how="command"),
+    Case(SHAPES, "clear-and-leave", "never-touched", how="command"),
+    Case(SHAPES, "take-without-use", "never-touched", how="late"),
+    Case(SHAPES, "leak-small", "mapping-leak", alarm=True),
+    Case(SHAPES, "leak-beside-churn", "mapping-leak", alarm=True, how="command"),
+    Case(SHAPES, "free-parts-lazily", "lazily-freed", alarm=True, how="late"),
+    Case(SHAPES, "free-parts-lazily", "lazily-freed", alarm=True, how="command"),
+    Case(SHAPES, "share-anonymous", "shared-not-yours", how="command"),
+    Case(SHAPES, "copy-in-parent", "cow-after-fork", alarm=True, how="command"),
+    Case(SHAPES, "let-child-do-it", "child-processes", how="command"),
+    Case(CXX, "keep-an-index", "heap-top-pinned", alarm=True, how="late"),
+    Case(CXX, "keep-a-map", "still-in-use"),
+    Case(CXX, "reserve-a-vector", "never-touched", how="late"),
+    Case(PYTHON_SHAPES, "keep-a-few", "pymalloc-arenas-pinned", alarm=True, how="late"),
+    Case(PYTHON_SHAPES, "leak", "mapping-leak", alarm=True),
+    Case(PYTHON_SHAPES, "leak", "mapping-leak", alarm=True, how="command"),
+    Case(PYTHON_SHAPES, "have-threads", "thread-stacks", how="late"),
+    Case(PYTHON_SHAPES, "map-file", "file-cache-not-heap"),
+    Case(PYTHON_SHAPES, "free-lazily", "lazily-freed", alarm=True, how="late"),
+    Case(PYTHON_SHAPES, "make-zeros", "never-touched", how="command"),
+    Case(PYTHON_SHAPES, "make-and-drop-ones", "returned", how="command"),
 )
 
 
@@ -66,23 +106,72 @@ def process_of(document, pid, child):
     return found[0]
 
 
+def begin(program):
+    """Lets it do what it does; returns what it says of that."""
+    program.stdin.write("\n")
+    program.stdin.flush()
+    return int(program.stdout.readline())
+
+
+PIPES = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+
+
 def capture(case, *words, **options):
     """What the program says of itself, and what memtrace says of it."""
-    with support.started(*case.language, case.name, stdin=subprocess.PIPE,
-                         stdout=subprocess.PIPE, text=True, **options) as program:
-        with support.following("-p", program.pid, *words) as follower:
-            program.stdin.write("\n")
-            program.stdin.flush()
-            truth = int(program.stdout.readline())
-            document = follower.stop()
+    with support.started(*case.language, case.name, **PIPES, **options) as program:
+        if case.how == "late":
+            truth = begin(program)
+            document = support.report("-d", 0.3, "-p", program.pid, *words)
+        else:
+            with support.following("-p", program.pid, *words) as follower:
+                truth = begin(program)
+                document = follower.stop()
         program.stdin.close()
         program.wait(support.SECONDS)
     return truth, process_of(document, program.pid, case.child)
 
 
+def capture_command(case, path):
+    with support.started(support.MEMTRACE, "-f", "json", "-o", path, "--", *case.language,
+                         case.name, **PIPES) as tracer:
+        truth = begin(tracer)
+        tracer.stdin.close()
+        assert tracer.wait(support.SECONDS) == 0
+    document = support.validate(json.loads(path.read_text()))
+    root, = (process["pid"] for process in document["processes"]
+             if not any(process["parent_pid"] == other["pid"] for other in document["processes"]))
+    return truth, process_of(document, root, case.child)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def shapes_in_cxx():
+    subprocess.run(["c++", "-O1", "-g", "-o", *CXX, HERE / "shapes.cc"], check=True)
+
+
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_first_finding_is_the_cause(case):
-    judge(case, *capture(case))
+def test_first_finding_is_the_cause(case, tmp_path):
+    if case.how == "command":
+        judge(case, *capture_command(case, tmp_path / "report.json"))
+    else:
+        judge(case, *capture(case))
+
+
+def test_what_is_swapped_out_is_told():
+    with machine.swap():
+        case = Case(SHAPES, "page-out", "swapped-out", alarm=True)
+        judge(case, *capture(case))
+
+
+@pytest.mark.parametrize("language, name", [(SHAPES, "serve"), (SHAPES, "fill-a-cache"),
+                                            (SHAPES, "work-in-one-buffer")])
+@pytest.mark.parametrize("how", ["follow", "command"])
+def test_no_alarm_in_what_works_well(language, name, how, tmp_path):
+    case = Case(language, name, "", how=how)
+    if how == "command":
+        _, process = capture_command(case, tmp_path / "report.json")
+    else:
+        _, process = capture(case)
+    assert not [one["why"] for one in process["findings"] if one["alarm"]]
 
 
 @pytest.mark.parametrize("name, finding, words", [
@@ -104,8 +193,13 @@ def test_code_is_named(name, finding, words):
     ["/usr/bin/python3", "-c", "import json, http.client, asyncio"],
     ["sort", "/usr/share/common-licenses/GPL-3"],
     ["sh", "-c", "gzip -c /usr/bin/python3 | gzip -dc | sha256sum"],
+    ["cc", "-O2", "-o", "/dev/null", HERE / "cases.c"],
+    ["ls", "-lR", "/usr/share/doc"],
+    ["sleep", "0.4"],
+    ["/usr/bin/python3", "-c", "import json\nfor number in range(300):\n"
+                               "    json.loads(json.dumps([str(n) for n in range(2000)]))"],
     ["perl", "-e", "my @rows = map { $_ x 100 } 1 .. 100_003;"],
-], ids=lambda words: " ".join(words)[:40])
+], ids=lambda words: " ".join(map(str, words))[:40])
 def test_no_alarm_where_all_is_well(words):
     document = support.report("--", *words)
     assert document["processes"]

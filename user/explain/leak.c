@@ -64,8 +64,11 @@ static bool is_steady(const struct curve *curve)
 	return all > 0;
 }
 
-static bool goes_on(struct curve *curve, int64_t floor)
+static bool goes_on(struct curve *curve, int64_t floor, bool ended)
 {
+	/* Interpreters free all that they have before they end. */
+	while (ended && curve->count > 1 && grown(curve, curve->count - 2, curve->count - 1) < 0)
+		curve->count--;
 	if (curve->count < LEAST_POINTS || grown(curve, 0, curve->count - 1) < floor)
 		return false;
 	find_growth(curve);
@@ -90,11 +93,12 @@ static bool read_curve(const struct facts *facts, struct curve *curve, bool *res
 	*curve = (struct curve){ .bytes = growth->resident_bytes,
 				 .count = growth->n_resident_bytes,
 				 .step_ns = growth->step_ns };
-	*resident = goes_on(curve, facts->floor_bytes);
+	*resident = goes_on(curve, facts->floor_bytes, facts->process->has_exit);
 	if (*resident)
 		return true;
 	curve->bytes = growth->virtual_bytes;
-	return goes_on(curve, facts->floor_bytes);
+	curve->count = growth->n_virtual_bytes;
+	return goes_on(curve, facts->floor_bytes, facts->process->has_exit);
 }
 
 /* What it began with: if it grew from the first point on, it did before that, too. */
@@ -117,6 +121,15 @@ static int64_t growth_bytes(const struct facts *facts, const struct curve *curve
 	return bytes > seen ? bytes : seen;
 }
 
+/* Since the last point. */
+static bool gave_back_since(const struct facts *facts, const struct curve *curve, bool resident)
+{
+	int64_t end = resident ? facts->end_bytes : facts->end->bytes[BALANCE_VIRTUAL];
+
+	return !facts->process->has_exit &&
+	       minus(at(curve, curve->count - 1), end) > grown(curve, 0, curve->last) / 2;
+}
+
 bool find_mapping_leak(struct facts *facts, struct finding *finding)
 {
 	struct curve curve;
@@ -127,7 +140,8 @@ bool find_mapping_leak(struct facts *facts, struct finding *finding)
 		return false;
 	finding->bytes = growth_bytes(facts, &curve, resident);
 	/* What malloc has free, or what was copied, has a finding that says more. */
-	if (facts->claimed_bytes > finding->bytes / 2)
+	if (facts->claimed_bytes > finding->bytes / 2 ||
+	    gave_back_since(facts, &curve, resident))
 		return false;
 	finding->inferred = true;
 	finding_number(finding, "growth_bytes", finding->bytes);

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Why is memory where it is?  The causes of cases.py in other shapes; the protocol is the same."""
+import mmap
+import sys
+import tempfile
+import threading
+import time
+
+MIB = 1 << 20
+kept = []
+
+
+def hold(size):
+    print(size, flush=True)
+    sys.stdin.read()
+
+
+def keep_a_few():
+    """Of many small objects, so that none of the arenas that they are in goes."""
+    numbers = [[number] for number in range(1_000_003)]
+    kept.append(numbers[::1009])
+    del numbers
+    hold(1_000_003 * 112)
+
+
+def leak():
+    for _ in range(101):
+        kept.append(bytearray(b"x") * MIB)
+        time.sleep(0.012)
+    hold(101 * MIB)
+
+
+def have_threads():
+    kept.append(threading.Event())
+    for _ in range(83):
+        threading.Thread(target=kept[0].wait, daemon=True).start()
+    time.sleep(0.2)
+    hold(83 * 8 * MIB)
+
+
+def map_file():
+    with tempfile.TemporaryFile(dir="/var/tmp") as file:
+        for _ in range(61):
+            file.write(b"x" * MIB)
+        file.flush()
+        kept.append(mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ))
+    hold(61 * MIB + 0 * sum(kept[0][::4096]))
+
+
+def free_lazily():
+    kept.append(mmap.mmap(-1, 97 * MIB, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
+    kept[0][:] = b"x" * (97 * MIB)
+    kept[0].madvise(mmap.MADV_FREE)
+    hold(97 * MIB)
+
+
+def make_zeros():
+    import numpy
+    kept.append(numpy.zeros((8_009, 8_009)))
+    kept[0][:800] = 1
+    hold(7_209 * 8_009 * 8)
+
+
+def make_and_drop_ones():
+    import numpy
+    ones = numpy.ones(30_000_001)
+    del ones
+    hold(30_000_001 * 8)
+
+
+sys.stdin.readline()
+globals()[sys.argv[1].replace("-", "_")]()
