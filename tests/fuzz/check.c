@@ -2,6 +2,7 @@
 /* What does any report have to be, whatever it is made of?  See check.h. */
 #include "tests/fuzz/check.h"
 
+#include "user/report/change.h"
 #include "user/report/report.h"
 
 #include <jansson.h>
@@ -56,10 +57,8 @@ static void check_profile(const struct model *model, const struct report_options
 }
 
 /* Nothing in it steers a terminal. */
-static void check_text(const struct model *model, const struct report_options *options)
+static void check_text(char *text)
 {
-	char *text = write_report(model, "text", options);
-
 	for (const char *at = text; *at; at++) {
 		unsigned char byte = *at, next = at[1];
 
@@ -70,15 +69,35 @@ static void check_text(const struct model *model, const struct report_options *o
 }
 
 /* A reader takes it. */
-static void check_json(const struct model *model, const struct report_options *options)
+static void check_json(char *text)
 {
-	char *text = write_report(model, "json", options);
 	json_t *document = json_loads(text, 0, NULL);
 
 	if (!json_is_object(document))
 		abort();
 	json_decref(document);
 	free(text);
+}
+
+/* What changed from a part of it to the whole. */
+static void check_change(const struct model *model, const struct report_options *options)
+{
+	struct model part = *model;
+	char *text[2] = { NULL };
+	struct change change;
+	size_t bytes[2];
+	FILE *out[2] = { open_memstream(&text[0], &bytes[0]),
+			 open_memstream(&text[1], &bytes[1]) };
+
+	part.process_count -= part.process_count / 2;
+	change_build(&change, &part, model);
+	if (change_text(&change, options, out[0]) || change_json(&change, out[1]))
+		abort();
+	change_free(&change);
+	fclose(out[0]);
+	fclose(out[1]);
+	check_text(text[0]);
+	check_json(text[1]);
 }
 
 /* Each line is a comment or a series with a value, the last one the mark of the end. */
@@ -103,9 +122,10 @@ void check_reports(const Mt__Capture *capture)
 	struct model model;
 
 	model_build(&model, capture);
-	check_text(&model, &narrow);
-	check_text(&model, &wide);
-	check_json(&model, &narrow);
+	check_text(write_report(&model, "text", &narrow));
+	check_text(write_report(&model, "text", &wide));
+	check_json(write_report(&model, "json", &narrow));
+	check_change(&model, &narrow);
 	check_metrics(&model, &narrow);
 	check_folded(&model, &narrow);
 	check_profile(&model, &narrow);
