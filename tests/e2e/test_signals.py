@@ -188,7 +188,8 @@ def test_timeout_gives_the_full_report(name):
     """timeout(1) sends its signal to memtrace, and at once again to the whole group."""
     with puppet() as target:
         for _ in range(5):
-            done = memtrace("-p", str(target.pid), prefix=["timeout", "-s", name, "1"])
+            done = memtrace("--stacks", "none", "-p", str(target.pid),
+                            prefix=["timeout", "-s", name, "1"])
             assert done.status == 124
             assert_full_report(done.text)
 

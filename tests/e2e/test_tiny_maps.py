@@ -178,7 +178,7 @@ def test_mappings():
 def test_events():
     """Each child has two: its program, and its end."""
     with sizes("ring=4096"), puppet() as target, \
-            support.following("-p", target.pid) as follower:
+            support.following("--stacks", "none", "-p", target.pid) as follower:
         follower.process.send_signal(signal.SIGSTOP)
         target.do(f"spawn {ROUNDS}")
         follower.process.send_signal(signal.SIGCONT)
