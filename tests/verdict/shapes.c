@@ -90,6 +90,11 @@ static void pin_large(void)
 	pin(600011, 500);
 }
 
+static void pin_buffers(void)
+{
+	pin(811, 65536);
+}
+
 static void free_every_second(void)
 {
 	hold(fill(400009, 300, 2));
@@ -331,6 +336,7 @@ static const struct {
 } cases[] = {
 	{ "pin-small", pin_small },
 	{ "pin-large", pin_large },
+	{ "pin-buffers", pin_buffers },
 	{ "free-every-second", free_every_second },
 	{ "free-nine-of-ten", free_nine_of_ten },
 	{ "free-in-threads", free_in_threads },

@@ -47,11 +47,15 @@ def map_file():
     hold(61 * MIB + 0 * sum(kept[0][::4096]))
 
 
-def free_lazily():
+def free_lazily(advice=mmap.MADV_FREE):
     kept.append(mmap.mmap(-1, 97 * MIB, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
     kept[0][:] = b"x" * (97 * MIB)
-    kept[0].madvise(mmap.MADV_FREE)
+    kept[0].madvise(advice)
     hold(97 * MIB)
+
+
+def free_at_once():
+    free_lazily(mmap.MADV_DONTNEED)
 
 
 def make_zeros():
