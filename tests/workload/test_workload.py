@@ -37,7 +37,7 @@ def capture(program, case, needs, *options, look=lambda pid: None):
 
 @pytest.mark.parametrize("program, case, needs", cases())
 def test_workload(program, case, needs):
-    judge.assert_good(capture(program, case, needs))
+    judge.assert_good(capture(program, case, needs, "--stacks", "none"))
 
 
 @pytest.mark.parametrize("program, case, needs", cases())
@@ -89,7 +89,7 @@ def assert_no_more_than(process):
 def test_workload_with_stacks(program, case, needs):
     """The same books; and each page that has come is in the site of who touched it."""
     pages = Pages()
-    captured = capture(program, case, needs, "--stacks", "native", look=pages.look)
+    captured = capture(program, case, needs, "--stacks", "python", look=pages.look)
     judge.assert_good(captured)
     for process in captured.document["processes"]:
         if not process["exit"] and process["pid"] == captured.pid and "unsited" in process:

@@ -5,6 +5,7 @@
 #include "user/base/memory.h"
 #include "user/base/text.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,6 +53,8 @@ static void put_evidence(FILE *out, const struct evidence *evidence)
 		fputs(text_bytes(text, sizeof(text), evidence->value, 0), out);
 	else if (ends_with(evidence->name, "_ns"))
 		fputs(text_duration(text, sizeof(text), evidence->value), out);
+	else if (ends_with(evidence->name, "_pid"))
+		fprintf(out, "%" PRId64, evidence->value);
 	else
 		fprintf(out, "%s%s", text_count(text, sizeof(text), evidence->value),
 			ends_with(evidence->name, "_percent") ? " %" : "");
