@@ -153,7 +153,9 @@ static __always_inline void find_memory(void)
 	if (!HAS_CASTS || !config.stacks || !config.known[0] || !mm)
 		return;
 	search.tables = cast_u64((__u64)&mm->pgd);
-	for (hot.levels = 4; hot.levels <= 5; hot.levels++) {
+	/* A counter of its own: up to 6.12 one in a global makes a loop without end. */
+	for (__u32 levels = 4; levels <= 5; levels++) {
+		hot.levels = levels;
 		bpf_loop(MEMORY_MOST, try_memory, &search, 0);
 		at = glance(search.tables, config.known_at);
 		if (at && cast_u64(at) == config.known[0])
