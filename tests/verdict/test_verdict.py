@@ -84,6 +84,8 @@ CASES = (
     Case(SHAPES, "share-anonymous", "shared-not-yours", how="command"),
     Case(SHAPES, "copy-in-parent", "cow-after-fork", alarm=True, how="command"),
     Case(SHAPES, "let-child-do-it", "child-processes", how="command"),
+    Case(SHAPES, "touch-sparsely", "thp-inflation", alarm=True, how="late"),
+    Case(SHAPES, "touch-sparsely", "thp-inflation", alarm=True, how="command"),
     Case(CXX, "keep-an-index", "heap-top-pinned", alarm=True, how="late"),
     Case(CXX, "keep-a-map", "still-in-use"),
     Case(CXX, "reserve-a-vector", "never-touched", how="late"),
@@ -148,8 +150,14 @@ def shapes_in_cxx():
     subprocess.run(["c++", "-O1", "-g", "-o", *CXX, HERE / "shapes.cc"], check=True)
 
 
+@pytest.fixture(name="huge_pages_by_advice", scope="module")
+def give_huge_pages_by_advice():
+    with machine.setting(machine.HUGE / "enabled", "madvise"):
+        yield
+
+
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_first_finding_is_the_cause(case, tmp_path):
+def test_first_finding_is_the_cause(case, tmp_path, huge_pages_by_advice):
     if case.how == "command":
         judge(case, *capture_command(case, tmp_path / "report.json"))
     else:

@@ -7,7 +7,9 @@
 #include "user/base/text.h"
 #include "user/collect/allocator.h"
 #include "user/collect/image.h"
+#include "user/collect/proc.h"
 #include "user/collect/self.h"
+#include "user/heap/huge.h"
 
 #include <inttypes.h>
 #include <limits.h>
@@ -25,6 +27,7 @@
 #define LAST_NS (2000 * MS)	/* all processes together, then */
 #define GROWTH_SHARE 8		/* what moves more in a tick is not looked at ... */
 #define PATIENCE_NS (1000 * MS) /* but for a process that never rests */
+#define HUGE_LEAST (8 << 20)	/* of huge pages, for them to be looked at */
 #define LEAST_BYTES (1 << 20)	/* with less anonymous memory there is nothing to find */
 
 void look_free(struct look *look)
@@ -65,8 +68,28 @@ static void add_toucher(const struct stacks *stacks, pid_t pid, Mt__Allocator *a
 	allocator->has_last_used_stack = allocator->last_used_stack != 0;
 }
 
+/* The kernel walks all page tables to say it: not while the capture goes on. */
+static uint64_t huge_bytes(pid_t pid)
+{
+	cleanup_fclose FILE *file = NULL;
+	uint64_t kib = 0;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", pid);
+	file = fopen(path, "re");
+	return proc_find_number(file, "AnonHugePages", &kib) ? kib * 1024 : 0;
+}
+
+static uint64_t look_at_huge(const struct image *image, pid_t pid)
+{
+	uint64_t bytes = huge_bytes(pid);
+
+	return bytes >= HUGE_LEAST ? huge_zero_bytes(image, bytes) : 0;
+}
+
 /* One that has gone meanwhile leaves what was seen before. */
-static void look_at(const struct looks *looks, struct process *process, uint64_t limit_ns)
+static void look_at(const struct looks *looks, struct process *process, uint64_t limit_ns,
+		    bool last)
 {
 	uint64_t now = self_monotonic_ns();
 	struct look *look = memory_new(1, sizeof(*look));
@@ -75,6 +98,8 @@ static void look_at(const struct looks *looks, struct process *process, uint64_t
 	look->at_ns = look->since_ns = now;
 	if (live_image_open(&live, process->pid, looks->page_bytes, self_cpu_ns() + limit_ns))
 		look->allocators = allocators_read(&live.image, &look->count);
+	if (last && live.image.mapping_count)
+		look->huge_zero_bytes = look_at_huge(&live.image, process->pid);
 	for (size_t i = 0; i < look->count && looks->stacks; i++)
 		add_toucher(looks->stacks, process->pid, look->allocators[i]);
 	look->late = live.late;
@@ -120,7 +145,7 @@ void looks_tick(struct looks *looks, struct process_table *table)
 		if (!is_there(process) || self_monotonic_ns() - began > EACH_NS ||
 		    !is_due(process, looks->page_bytes, began))
 			continue;
-		look_at(looks, process, EACH_NS);
+		look_at(looks, process, EACH_NS, false);
 		looks->count++;
 	}
 	spent = self_cpu_ns() - spent;
@@ -133,7 +158,7 @@ void looks_tick(struct looks *looks, struct process_table *table)
 void looks_one(struct looks *looks, struct process *process)
 {
 	if (looks->on && is_there(process))
-		look_at(looks, process, EACH_NS);
+		look_at(looks, process, EACH_NS, true);
 }
 
 /* For how long its first thread ran, or waited to run; 0: the kernel does not say. */
@@ -180,7 +205,7 @@ void looks_held(struct looks *looks, struct process *process)
 	if (!process->look)
 		process->look = memory_new(1, sizeof(*process->look));
 	if (!tidies_up(process->pid)) {
-		look_at(looks, process, EACH_NS);
+		look_at(looks, process, EACH_NS, true);
 		process->look->last = true;
 	}
 	process->look->busy_ns = busy_ns(process->pid);
@@ -203,7 +228,7 @@ void looks_finish(struct looks *looks, struct process_table *table)
 			looks->skipped++;
 			continue;
 		}
-		look_at(looks, process, LAST_EACH_NS);
+		look_at(looks, process, LAST_EACH_NS, true);
 		looks->count++;
 	}
 	looks->spent_ns += self_cpu_ns() - cpu;
@@ -224,6 +249,8 @@ void look_record(struct process *process, const Mt__Capture *capture, Mt__Proces
 		return;
 	if (look->last)
 		end = look->at_ns;
+	made->has_huge_zero_bytes = look->huge_zero_bytes != 0;
+	made->huge_zero_bytes = look->huge_zero_bytes;
 	made->allocators = look->allocators;
 	made->n_allocators = look->count;
 	for (size_t i = 0; i < look->count; i++) {

@@ -19,6 +19,7 @@ struct look {
 	uint64_t since_ns;   /* of that, or of when it became worth one */
 	uint64_t anon_bytes; /* at the last tick */
 	bool late;	     /* it took too long: some was left out */
+	uint64_t huge_zero_bytes; /* of huge pages, at the end */
 	Mt__Allocator **allocators;
 	size_t count;
 	bool last;	     /* taken while it was held at its end */

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#define ZEROS_SHARE 4 /* of what it holds, at the least: other programs have zeros, too */
 #define NEAR_SHARE 10 /* of the limit is left, at the most */
 
 static int64_t positive(int64_t bytes)
@@ -58,11 +59,30 @@ bool find_reclaimed(struct facts *facts, struct finding *finding)
 }
 
 /* Pages that the program had not touched when a huge one was made of it and its neighbours. */
+static bool add_zeros(const struct facts *facts, struct finding *finding)
+{
+	uint64_t zeros = facts->process->huge_zero_bytes;
+
+	if (zeros > INT64_MAX || (int64_t)zeros <= finding->bytes ||
+	    (int64_t)zeros < facts->end->bytes[BALANCE_ANON] / ZEROS_SHARE ||
+	    (int64_t)zeros > facts->end->bytes[BALANCE_ANON])
+		return false;
+	finding->bytes = (int64_t)zeros;
+	finding->inferred = true;
+	finding_number(finding, "zero_bytes", finding->bytes);
+	return true;
+}
+
+/* Those that a fault made huge at once are told by what is in them. */
 bool find_thp_inflation(struct facts *facts, struct finding *finding)
 {
 	finding->bytes = rule_moved(facts, "khugepaged");
-	finding_number(finding, "filled_up_bytes", finding->bytes);
-	finding_number(finding, "collapse_count", (int64_t)rule_count_of(facts, "khugepaged"));
+	if (!add_zeros(facts, finding)) {
+		finding_number(finding, "filled_up_bytes", finding->bytes);
+		finding_number(finding, "collapse_count",
+			       (int64_t)rule_count_of(facts, "khugepaged"));
+	}
+	finding_number(finding, "inflated_bytes", finding->bytes);
 	rule_add_end(facts, finding);
 	if (finding->bytes >= facts->floor_bytes)
 		facts->claimed_bytes = plus(facts->claimed_bytes, finding->bytes);

@@ -25,13 +25,15 @@ const struct rule rules[] = {
 	  "write to it in the child: up to {copied_bytes} stay shared." },
 	{ "thp-inflation", NEED_NOTHING, true, 0, find_thp_inflation,
 	  "never touched, but filled up to make huge pages",
-	  "The kernel (khugepaged) made {collapse_count} huge pages out of small ones, and put "
+	  "[The kernel (khugepaged) made {collapse_count} huge pages out of small ones, and put "
 	  "memory also where the program had never written: {filled_up_bytes} more than it "
-	  "touched.",
+	  "touched.][Of the memory in huge pages, {zero_bytes} hold nothing but zeros, as what "
+	  "was never written to: the kernel gives all of a huge page when one byte of it is "
+	  "touched. A program that wrote the zeros looks the same.]",
 	  "Switch huge pages off for this program: prctl(PR_SET_THP_DISABLE), or "
 	  "madvise(MADV_NOHUGEPAGE) for this range; or set "
 	  "/sys/kernel/mm/transparent_hugepage/khugepaged/max_ptes_none to 0. That is "
-	  "{filled_up_bytes} less." },
+	  "{inflated_bytes} less." },
 	{ "shared-not-yours", NEED_NOTHING, false, 3, find_shared,
 	  "shared with other processes, counted in each of them",
 	  "[{inherited_bytes} are its parent's memory as it was at the fork, which neither of "
