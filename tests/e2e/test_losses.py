@@ -113,7 +113,7 @@ def test_strict_where_nothing_was_lost():
 def test_many_short_processes_are_no_loss():
     """As long as memtrace can run: two thousand of them, each in the books."""
     with puppet() as target:
-        with support.following("--strict", "-p", target.pid) as follower:
+        with support.following("--strict", "--stacks", "none", "-p", target.pid) as follower:
             target.do("spawn 2000")
             document = follower.stop()
     seen = sum(process.get("stands_for", 1) for process in document["processes"])

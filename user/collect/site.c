@@ -13,7 +13,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define SWEEP_NS 1000000000
+#define SWEEP_NS 500000000
 #define STALE_PAGES 65536 /* of spaces that are gone, before their shadow is cleared away, ... */
 #define STALE_SPACES 64	  /* ... or so many of those, with what they had reserved */
 #define AT_ONCE 1024	  /* chunks of the shadow */
