@@ -5,7 +5,7 @@
 
 #include "bpf/abi.h"
 
-#define MT_RING_STACKS (1 << 22) /* bytes of the ring buffer, where stacks go through it */
+#define MT_RING_STACKS (1 << 23) /* bytes of the ring buffer, where stacks go through it */
 #define MT_FRAMES 128
 #define MT_FILES 1024	   /* files with code; a power of two */
 #define MT_EXECS 128	   /* mappings of code in a process; a power of two */
