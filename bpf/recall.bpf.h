@@ -121,10 +121,12 @@ static __always_inline __u64 difference_of(const struct mt_walk *walk,
 	return difference;
 }
 
+#define AT_FIRST 2 /* groups that are compared without a call */
+
 /* On the stack itself. */
 static long compare_seen(__u32 group, struct comparison *comparison)
 {
-	__u32 first = (group + 1) * KEPT_AT_ONCE;
+	__u32 first = (group + AT_FIRST) * KEPT_AT_ONCE;
 
 	if (first >= comparison->words->count)
 		return 1;
@@ -142,15 +144,16 @@ static __always_inline bool are_same(const struct mt_walk *walk, const struct mt
 	return !comparison.differs;
 }
 
-/* The first group without a call. */
 static __always_inline bool look_same(const struct mt_walk *walk, const struct mt_words *words)
 {
 	struct comparison comparison = { walk, words, 0 };
 
 	if (words->count && difference_of(walk, words, 0))
 		return false;
-	if (words->count > KEPT_AT_ONCE)
-		bpf_loop(KEPT_GROUPS - 1, compare_seen, &comparison, 0);
+	if (words->count > KEPT_AT_ONCE && difference_of(walk, words, KEPT_AT_ONCE))
+		return false;
+	if (words->count > AT_FIRST * KEPT_AT_ONCE)
+		bpf_loop(KEPT_GROUPS - AT_FIRST, compare_seen, &comparison, 0);
 	return !comparison.differs;
 }
 

@@ -8,23 +8,9 @@
 /* x86-64 from 5.17 on: nothing else can be unwound so far. */
 #if defined(__TARGET_ARCH_x86) && !defined(MEMTRACE_OLD)
 #include "bpf/code.bpf.h"
+#include "bpf/sample.bpf.h"
 
 #define SWEPT_AT_ONCE 1024 /* pages: of more, those that were never touched are passed over */
-
-/*
- * Is a page one of those that stacks are kept of?  By its address alone, so that who gives it back
- * and who touched it agree.  Multiplied twice, since addresses that are evenly apart may be evenly
- * apart after once.
- */
-static __always_inline bool is_sampled(__u64 page)
-{
-	__u64 hash = page * 0x9e3779b97f4a7c15ULL;
-
-	if (!config.sampled)
-		return true;
-	hash = (hash ^ hash >> 32) * 0xd6e8feb86659fd93ULL;
-	return hash >> 32 < config.sampled;
-}
 
 /* Who takes a fault, where that will be asked for. */
 static __always_inline __u32 caller_of(__u32 slot, __u64 address, const struct pt_regs *regs)
@@ -193,10 +179,7 @@ __noinline int fill_run(__u32 serial, __u64 chunk, __u64 span, __u32 stack)
 	run.chunk = shadow_at(serial, chunk, true);
 	if (!run.chunk)
 		return 0;
-	if (run.count == 1)
-		fill_page(0, &run);
-	else
-		FOR_EACH_PAGE(&run, fill_page);
+	FOR_EACH_PAGE(&run, fill_page);
 	return run.found;
 }
 
@@ -266,6 +249,18 @@ static long fill_chunk(__u32 number, struct sweep *sweep)
 
 #define FOLIO_CHUNKS 16
 
+/* As fill_run() of one page, which is what most faults bring. */
+static __always_inline __u32 fill_one(__u32 serial, __u64 page, __u32 stack)
+{
+	struct mt_shadow *chunk = shadow_at(serial, page >> 6, true);
+	__u32 *before = chunk ? &chunk->stack[page & (MT_SHADOW_PAGES - 1)] : 0;
+
+	if (!before || (*before && *before != MT_TOUCHED) || !is_sampled(page))
+		return 0;
+	*before = stack;
+	return 1;
+}
+
 /* These pages are resident, touched by that stack. */
 __noinline int note_pages(__u32 slot, __u64 address, __u32 pages, __u32 stack)
 {
@@ -281,8 +276,7 @@ __noinline int note_pages(__u32 slot, __u64 address, __u32 pages, __u32 stack)
 	sweep.touched = 0;
 	sweep.what = stack;
 	if (pages == 1)
-		sweep.touched = fill_run(sweep.serial, sweep.page >> 6,
-					 (sweep.page & 63) | 1ULL << 32, stack);
+		sweep.touched = fill_one(sweep.serial, sweep.page, stack);
 	else
 		bpf_loop(FOLIO_CHUNKS, fill_chunk, &sweep, 0);
 	site = sweep.touched ? site_of(space->serial, stack) : 0;
