@@ -91,7 +91,7 @@ static void gather(struct facts *facts, const struct model *model,
 	*facts = (struct facts){
 		.model = model,
 		.process = process,
-		.end = process->has_at_exit ? &process->at_exit : &process->closing,
+		.end = balances_end(process),
 	};
 	add_birth(facts, &process->opening);
 	facts->end_bytes = balances_resident(facts->end);

@@ -44,11 +44,6 @@ static int64_t copied_bytes(const struct model *model, const struct process_mode
 		     moved > 0 ? moved : 0);
 }
 
-static const struct balances *end_of(const struct process_model *process)
-{
-	return process->has_at_exit ? &process->at_exit : &process->closing;
-}
-
 static bool is_copy_of(const struct process_model *child, uint32_t parent)
 {
 	return child->parent_pid == parent && !child->folded &&
@@ -84,7 +79,7 @@ static int64_t inherited_bytes(const struct model *model, const struct process_m
 		return 0;
 	bytes = minus(bytes, copied_bytes(model, process));
 	bytes = minus(bytes, copied_by_parent(model, process));
-	return positive(smaller(bytes, end_of(process)->bytes[BALANCE_ANON]));
+	return positive(smaller(bytes, balances_end(process)->bytes[BALANCE_ANON]));
 }
 
 /* ---- the rules ---- */
@@ -214,7 +209,7 @@ struct family {
 
 static int64_t own_bytes(const struct model *model, const struct process_model *process)
 {
-	const struct balances *end = end_of(process);
+	const struct balances *end = balances_end(process);
 	int64_t bytes = minus(balances_resident(end), end->bytes[BALANCE_FILE]);
 
 	return process->shares_with_pid ? 0 : minus(bytes, inherited_bytes(model, process));
@@ -223,7 +218,7 @@ static int64_t own_bytes(const struct model *model, const struct process_model *
 /* What a parent has of shared memory, too, is not its child's alone. */
 static int64_t shared_with(const struct facts *facts, const struct process_model *child)
 {
-	return smaller(end_of(child)->bytes[BALANCE_SHMEM],
+	return smaller(balances_end(child)->bytes[BALANCE_SHMEM],
 		       facts->end->bytes[BALANCE_SHMEM]);
 }
 

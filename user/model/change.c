@@ -141,9 +141,7 @@ const struct balances *change_end(const struct process_model *process)
 {
 	static const struct balances nothing;
 
-	if (!process)
-		return &nothing;
-	return process->has_at_exit ? &process->at_exit : &process->closing;
+	return process ? balances_end(process) : &nothing;
 }
 
 const struct process_model *change_name(const struct process_change *process)

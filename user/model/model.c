@@ -250,6 +250,11 @@ void model_build(struct model *model, const Mt__Capture *capture)
 	read_losses(model, capture->losses);
 }
 
+const struct balances *balances_end(const struct process_model *process)
+{
+	return process->has_at_exit ? &process->at_exit : &process->closing;
+}
+
 void model_free(struct model *model)
 {
 	for (size_t i = 0; i < model->process_count; i++)

@@ -174,6 +174,9 @@ struct model {
 const Mt__Allocator *allocator_find(const struct process_model *process, const char *name);
 uint64_t allocator_figure(const Mt__Allocator *allocator, const char *name);
 
+/* What a process has at the end; where it ended, what it had before its memory went. */
+const struct balances *balances_end(const struct process_model *process);
+
 /* Builds a model of a capture, which has to stay.  The capture has passed capture_wrong(). */
 void model_build(struct model *model, const Mt__Capture *capture);
 void model_free(struct model *model);

@@ -140,12 +140,6 @@ static int by_size(const void *left, const void *right)
 	return a->stack < b->stack ? -1 : a->stack > b->stack;
 }
 
-/* The balance that the sites are held against. */
-static const struct balances *sites_end(const struct process_model *process)
-{
-	return process->has_at_exit ? &process->at_exit : &process->closing;
-}
-
 static bool has_row(const struct process_model *process, const char *operation)
 {
 	for (size_t i = 0; i < process->row_count; i++) {
@@ -221,7 +215,7 @@ void sites_build(struct process_model *process, const Mt__Capture *capture,
 	process->has_sites = from->n_sites || (code->stack_count && !from->has_shares_with_pid &&
 					       !from->has_folded);
 	process->unsited_bytes = sites_total(process);
-	process->unsited_virtual_bytes = sites_end(process)->bytes[BALANCE_VIRTUAL];
+	process->unsited_virtual_bytes = balances_end(process)->bytes[BALANCE_VIRTUAL];
 	for (size_t i = 0; i < from->n_sites; i++) {
 		read_site(&process->sites[i], capture, code, from->sites[i]);
 		process->unsited_bytes = minus(process->unsited_bytes,
@@ -272,5 +266,5 @@ int64_t site_value(const struct site_model *site, enum site_value value)
 
 int64_t sites_total(const struct process_model *process)
 {
-	return sites_end(process)->bytes[BALANCE_ANON];
+	return balances_end(process)->bytes[BALANCE_ANON];
 }

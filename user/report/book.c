@@ -6,6 +6,7 @@
 #include "user/base/memory.h"
 #include "user/base/text.h"
 #include "user/model/ledger.h"
+#include "user/report/balance.h"
 #include "user/report/style.h"
 
 #include <inttypes.h>
@@ -56,58 +57,22 @@ void book_state(const struct process_model *process, char *text, size_t size)
 
 /* ---- balances ---- */
 
-struct line {
-	const char *name;
-	int balance; /* -1: resident, the sum of three */
-	bool always;
-};
-
-static const struct line lines[] = {
-	{ "resident (RSS)", -1, true },
-	{ "  anonymous", BALANCE_ANON, true },
-	{ "  of files", BALANCE_FILE, true },
-	{ "  shared memory", BALANCE_SHMEM, false },
-	{ "swapped out", BALANCE_SWAP, false },
-	{ "address space (VSZ)", BALANCE_VIRTUAL, true },
-	{ "page tables", BALANCE_PAGE_TABLE, true },
-	{ "locked", BALANCE_LOCKED, false },
-	{ "huge pages (hugetlb)", BALANCE_HUGETLB, false },
-};
-
-static int64_t take(const struct balances *balances, const struct line *line)
+static bool is_empty(const struct process_model *process, const struct balance_line *line)
 {
-	return line->balance < 0 ? balances_resident(balances) : balances->bytes[line->balance];
-}
-
-static void put_bytes(FILE *out, int64_t bytes, int width, bool sign)
-{
-	char text[24];
-
-	fprintf(out, "%*s", width, text_bytes(text, sizeof(text), bytes, sign));
-}
-
-static bool is_empty(const struct process_model *process, const struct line *line)
-{
-	if (take(&process->opening, line) || take(&process->closing, line) ||
-	    take(&process->unexplained, line) || take(&process->at_exit, line))
+	if (balance_take(&process->opening, line) || balance_take(&process->closing, line) ||
+	    balance_take(&process->unexplained, line) || balance_take(&process->at_exit, line))
 		return false;
 	for (size_t i = 0; i < process->row_count; i++) {
-		if (take(&process->rows[i].moved, line))
+		if (balance_take(&process->rows[i].moved, line))
 			return false;
 	}
 	return true;
 }
 
-/* A process that ended has nothing: its last balance before it let go says more. */
-static const struct balances *end_of(const struct process_model *process)
-{
-	return process->has_at_exit ? &process->at_exit : &process->closing;
-}
-
-static void put_unexplained(const struct process_model *process, const struct line *line,
+static void put_unexplained(const struct process_model *process, const struct balance_line *line,
 			    const struct report_options *options, FILE *out)
 {
-	int64_t bytes = take(&process->unexplained, line);
+	int64_t bytes = balance_take(&process->unexplained, line);
 	char text[24];
 
 	if (!process->has_kernel)
@@ -124,17 +89,17 @@ static void write_balances(const struct process_model *process,
 	fprintf(out, "%s  %-20s %11s %12s %12s %13s%s\n", style_on(options, STYLE_DIM), "",
 		"opening", "change", process->has_at_exit ? "at exit" : "closing", "unexplained",
 		style_off(options));
-	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
-		const struct line *line = &lines[i];
-		int64_t end = take(end_of(process), line), start = take(&process->opening, line);
+	for (size_t i = 0; i < balance_line_count; i++) {
+		const struct balance_line *line = &balance_lines[i];
+		int64_t end = balance_take(balances_end(process), line), start = balance_take(&process->opening, line);
 
 		if (!line->always && is_empty(process, line))
 			continue;
 		fprintf(out, "  %s%-20s%s ", style_on(options, i ? STYLE_PLAIN : STYLE_BOLD),
 			line->name, style_off(options));
-		put_bytes(out, start, 11, false);
-		put_bytes(out, minus(end, start), 13, true);
-		put_bytes(out, end, 13, false);
+		style_bytes(out, start, 11, false);
+		style_bytes(out, minus(end, start), 13, true);
+		style_bytes(out, end, 13, false);
 		fputc(' ', out);
 		put_unexplained(process, line, options, out);
 		fputc('\n', out);
@@ -219,7 +184,7 @@ static char *meaning_of(const struct ledger_row *row)
 static void put_moved(FILE *out, int64_t bytes)
 {
 	if (bytes)
-		put_bytes(out, bytes, 12, true);
+		style_bytes(out, bytes, 12, true);
 	else
 		fprintf(out, "%12s", "");
 }

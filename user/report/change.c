@@ -7,6 +7,7 @@
 #include "user/base/text.h"
 #include "user/explain/change.h"
 #include "user/model/holder.h"
+#include "user/report/balance.h"
 #include "user/report/book.h"
 #include "user/report/style.h"
 
@@ -21,18 +22,11 @@
 
 /* ---- figures ---- */
 
-static void put_bytes(FILE *out, int64_t bytes, int width, bool sign)
-{
-	char text[24];
-
-	fprintf(out, "%*s", width, text_bytes(text, sizeof(text), bytes, sign));
-}
-
 static void put_three(FILE *out, int64_t old, int64_t now)
 {
-	put_bytes(out, old, 13, false);
-	put_bytes(out, now, 13, false);
-	put_bytes(out, minus(now, old), 13, true);
+	style_bytes(out, old, 13, false);
+	style_bytes(out, now, 13, false);
+	style_bytes(out, minus(now, old), 13, true);
 }
 
 static void put_head(const struct report_options *options, FILE *out, int width, const char *name)
@@ -55,25 +49,12 @@ static void write_balance(const char *name, int64_t old, int64_t now, FILE *out)
 static void write_balances(const struct process_change *process,
 			   const struct report_options *options, FILE *out)
 {
-	static const char *const names[BALANCE_COUNT] = {
-		[BALANCE_VIRTUAL] = "address space (VSZ)",
-		[BALANCE_ANON] = "  anonymous",
-		[BALANCE_FILE] = "  of files",
-		[BALANCE_SHMEM] = "  shared memory",
-		[BALANCE_SWAP] = "swapped out",
-		[BALANCE_PAGE_TABLE] = "page tables",
-		[BALANCE_LOCKED] = "locked",
-		[BALANCE_HUGETLB] = "huge pages (hugetlb)",
-	};
-	static const enum balance order[] = { BALANCE_ANON, BALANCE_FILE, BALANCE_SHMEM,
-					      BALANCE_SWAP, BALANCE_VIRTUAL, BALANCE_PAGE_TABLE,
-					      BALANCE_LOCKED, BALANCE_HUGETLB };
 	const struct balances *old = change_end(process->old), *now = change_end(process->now);
 
 	put_head(options, out, 20, "");
-	write_balance("resident (RSS)", balances_resident(old), balances_resident(now), out);
-	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
-		write_balance(names[order[i]], old->bytes[order[i]], now->bytes[order[i]], out);
+	for (size_t i = 0; i < balance_line_count; i++)
+		write_balance(balance_lines[i].name, balance_take(old, &balance_lines[i]),
+			      balance_take(now, &balance_lines[i]), out);
 	write_balance("highest RSS", process->old ? (int64_t)process->old->peak_bytes : 0,
 		      process->now ? (int64_t)process->now->peak_bytes : 0, out);
 }
@@ -106,8 +87,8 @@ static void write_row(const struct row_change *row, FILE *out)
 		 text_count(old, sizeof(old), count_of(row->old)),
 		 text_count(now, sizeof(now), count_of(row->now)));
 	fprintf(out, "  %-24.24s %22s", title, counts);
-	put_bytes(out, moved_of(row->old), 13, true);
-	put_bytes(out, moved_of(row->now), 13, true);
+	style_bytes(out, moved_of(row->old), 13, true);
+	style_bytes(out, moved_of(row->now), 13, true);
 	fputc('\n', out);
 }
 

@@ -80,3 +80,10 @@ void style_fill(const struct report_options *options, FILE *out, const char *tex
 	fprintf(out, "%*s", (int)indent, "");
 	text_fill(out, text, indent, indent, options->width);
 }
+
+void style_bytes(FILE *out, int64_t bytes, int width, bool sign)
+{
+	char text[24];
+
+	fprintf(out, "%*s", width, text_bytes(text, sizeof(text), bytes, sign));
+}

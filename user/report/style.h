@@ -30,4 +30,7 @@ void style_text(const struct report_options *options, FILE *out, const char *tex
 /* Words in lines, as wide as the line, each after so many blanks. */
 void style_fill(const struct report_options *options, FILE *out, const char *text, size_t indent);
 
+/* Bytes in units, right in so many columns; `sign` for changes. */
+void style_bytes(FILE *out, int64_t bytes, int width, bool sign);
+
 #endif

@@ -36,13 +36,6 @@ static void write_head(const struct model *model, FILE *out)
 #define WORTH_BYTES (1 << 20) /* less is nowhere in particular */
 #define TABLE_WIDTH 49 /* of what stands before the command */
 
-static void put_bytes(FILE *out, int64_t bytes, int width)
-{
-	char text[24];
-
-	fprintf(out, "%*s", width, text_bytes(text, sizeof(text), bytes, 0));
-}
-
 /* What it has now; where it has ended, that, and how: it has nothing any more. */
 static void put_now(const struct process_model *process, FILE *out)
 {
@@ -88,9 +81,9 @@ static void write_process(const struct process_model *process,
 			 process->shares_with_pid);
 		fprintf(out, "  %-34s", state);
 	} else {
-		put_bytes(out, balances_resident(&process->opening), 12);
+		style_bytes(out, balances_resident(&process->opening), 12, false);
 		put_now(process, out);
-		put_bytes(out, process->peak_bytes, 12);
+		style_bytes(out, process->peak_bytes, 12, false);
 	}
 	fprintf(out, " %s%c%s ", style_on(options, verdict ? STYLE_BAD : STYLE_PLAIN),
 		marks[verdict], style_off(options));

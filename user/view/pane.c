@@ -97,7 +97,7 @@ static void put_findings(struct pane *pane, const struct findings *findings, siz
 
 static void put_figures(struct pane *pane, const struct process_model *process)
 {
-	const struct balances *now = process->has_at_exit ? &process->at_exit : &process->closing;
+	const struct balances *now = balances_end(process);
 	char rss[16], anon[16], file[16], shmem[16], swap[16], peak[16], text[200];
 
 	snprintf(text, sizeof(text),
