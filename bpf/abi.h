@@ -271,9 +271,9 @@ enum mt_follow {
 	MT_FOLLOWED_AS_GUEST, /* in an address space that is another process's */
 };
 
-/* Goes with a task as long as it lives. */
-#define MT_LATE_CAUSES 4
+#define MT_LATE_CAUSES 4 /* of pages of a task that the kernel has not counted */
 
+/* Goes with a task as long as it lives. */
 struct mt_task {
 	__u32 followed; /* enum mt_follow, or 0 */
 	__u32 slot;	      /* whose book the last call that moved anything belongs to */

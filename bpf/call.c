@@ -227,7 +227,6 @@ static __noinline KEEPS_RESULT int note_populated(__u32 slot, __u32 operation, _
 {
 	struct call call = call_of(current_task());
 	__u64 start = call.argument[0];
-
 	__u64 bytes = whole_pages(call.argument[1] + (start & 4095)), end;
 
 	if (operation == MT_OP_MMAP) {

@@ -157,8 +157,7 @@ static __always_inline int take_kernel_fault(__u64 address, const void *on_stack
 		mark->call_at = uncounted(task, MT_ANON);
 	if (config.stacks)
 		mark->caller = caller_of(slot, address, user_registers(task));
-	count_cause(slot, cause(MT_OP_FAULT_KERNEL,
-				GET(task, flags) & PF_IO_WORKER ? NR_IO_URING_ENTER : call.number));
+	count_cause(slot, cause_of_kernel_fault(task, mark));
 	__sync_fetch_and_add(&space->events, 1);
 	if (space->untouched)
 		note_touch(slot, address);

@@ -129,6 +129,7 @@ static __always_inline __u64 seen(const struct mt_view *view, __u64 address)
 
 struct search {
 	__u64 tables;
+	__u64 found;
 };
 
 static long try_memory(__u32 number, struct search *search)
@@ -137,7 +138,9 @@ static long try_memory(__u32 number, struct search *search)
 
 	hot.memory = (search->tables & ~(GIGABYTE - 1)) - number * GIGABYTE;
 	at = glance(search->tables, config.known_at);
-	return at && cast_u64(at) == config.known[0] && cast_u64(at + 8) == config.known[1];
+	search->found = at && cast_u64(at) == config.known[0] &&
+			cast_u64(at + 8) == config.known[1];
+	return search->found;
 }
 
 /*
@@ -147,8 +150,7 @@ static long try_memory(__u32 number, struct search *search)
 static __always_inline void find_memory(void)
 {
 	struct mm_struct *mm = mm_of(current_task());
-	struct search search;
-	__u64 at;
+	struct search search = {};
 
 	if (!HAS_CASTS || !config.stacks || !config.known[0] || !mm)
 		return;
@@ -157,8 +159,7 @@ static __always_inline void find_memory(void)
 	for (__u32 levels = 4; levels <= 5; levels++) {
 		hot.levels = levels;
 		bpf_loop(MEMORY_MOST, try_memory, &search, 0);
-		at = glance(search.tables, config.known_at);
-		if (at && cast_u64(at) == config.known[0])
+		if (search.found)
 			return;
 	}
 	hot.memory = 0;

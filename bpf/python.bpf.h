@@ -91,7 +91,7 @@ static long send_piece(__u32 index, struct pieces *pieces)
 	return 0;
 }
 
-/* The bytes of a table: an object of their own, with their count, and a hash before them. */
+/* In a table of lines, which is an object of bytes. */
 #define TABLE_SIZE 16
 #define TABLE_START 32
 
@@ -223,18 +223,40 @@ static __always_inline bool is_code(struct mt_walk *walk, __u64 code)
 	       word_at(python->code, 8) == python->layout.code_type + python->bias;
 }
 
-/* What does not change while a code object lives: its size and what it refers to. */
+/*
+ * What does not change while a code object lives: where its parts are.  The last is half a word:
+ * the line that it begins in.
+ */
+static __always_inline __u32 part_offset(const struct mt_python *layout, __u32 part)
+{
+	const __u32 offsets[MT_KEPT_PARTS] = { 16, 24, 32, layout->file_name, layout->name,
+					       layout->lines, layout->first_line & ~7 };
+
+	return offsets[part];
+}
+
+static __always_inline __u64 part_of(const struct mt_python *layout, __u32 part, __u64 word)
+{
+	if (part < MT_KEPT_PARTS - 1)
+		return word;
+	return (__u32)(word >> (layout->first_line & 4) * 8);
+}
+
+static __always_inline __u64 read_part(const struct mt_python_walk *python, __u32 part)
+{
+	__u64 word = *(__u64 *)&python->code[part_offset(&python->layout, part) & 0xf8];
+
+	return part_of(&python->layout, part, word);
+}
+
 static __always_inline __u64 code_identity(const struct mt_python_walk *python)
 {
-	const struct mt_python *layout = &python->layout;
-	const __u8 *code = python->code;
-	__u64 hash = *(__u32 *)&code[layout->first_line & 0x7c];
+	__u64 hash = 0;
 
-	for (__u32 at = 16; at < 40; at += 8)
-		hash = hash * 31 + word_at(code, at);
-	hash = hash * 31 + word_at(code, layout->file_name);
-	hash = hash * 31 + *(__u64 *)&code[layout->name & 0xf8];
-	return hash * 31 + *(__u64 *)&code[layout->lines & 0xf8];
+#pragma unroll
+	for (__u32 part = 0; part < MT_KEPT_PARTS; part++)
+		hash = hash * 31 + read_part(python, part);
+	return hash;
 }
 
 /* ---- frames that are as they were ---- */
@@ -267,36 +289,29 @@ static __always_inline struct mt_kept_frame *keep_frame(const struct mt_walk *wa
 	return frame;
 }
 
-/* As code_identity() has it. */
 static __always_inline void keep_code(const struct mt_python_walk *python,
 				      struct mt_kept_frame *frame)
 {
-	const struct mt_python *layout = &python->layout;
-
 	frame->is_code = 1;
-	frame->part[0] = word_at(python->code, 16);
-	frame->part[1] = word_at(python->code, 24);
-	frame->part[2] = word_at(python->code, 32);
-	frame->part[3] = word_at(python->code, layout->file_name);
-	frame->part[4] = *(__u64 *)&python->code[layout->name & 0xf8];
-	frame->part[5] = *(__u64 *)&python->code[layout->lines & 0xf8];
+#pragma unroll
+	for (__u32 part = 0; part < MT_KEPT_PARTS; part++)
+		frame->part[part] = read_part(python, part);
 }
 
 static __always_inline bool is_code_still(struct mt_walk *walk, const struct mt_python *layout,
 					  const struct mt_kept_frame *frame)
 {
-	__u64 code = frame->code & ~(__u64)PYTHON_TAGS, difference;
+	__u64 code = frame->code & ~(__u64)PYTHON_TAGS, difference, word;
 	struct mt_view *view = &walk->code_view;
 
 	if (!open_view(view, walk->tables_at, code, CODE_BYTES))
 		return false;
 	difference = seen(view, code + 8) ^ (layout->code_type + walk->python.bias);
-	difference |= seen(view, code + 16) ^ frame->part[0];
-	difference |= seen(view, code + 24) ^ frame->part[1];
-	difference |= seen(view, code + 32) ^ frame->part[2];
-	difference |= seen(view, code + layout->file_name) ^ frame->part[3];
-	difference |= seen(view, code + layout->name) ^ frame->part[4];
-	difference |= seen(view, code + layout->lines) ^ frame->part[5];
+#pragma unroll
+	for (__u32 part = 0; part < MT_KEPT_PARTS; part++) {
+		word = seen(view, code + part_offset(layout, part));
+		difference |= part_of(layout, part, word) ^ frame->part[part];
+	}
 	return !difference;
 }
 

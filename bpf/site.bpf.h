@@ -152,13 +152,19 @@ __noinline int clear_run(__u32 serial, __u64 chunk, __u64 span, __u64 what)
 	return run.found;
 }
 
+/* May a stack have that page?  One that has another one has only been away, in swap. */
+static __always_inline bool is_free(__u32 before, __u64 page)
+{
+	return (!before || before == MT_TOUCHED) && is_sampled(page);
+}
+
 static long fill_page(__u32 number, struct run *run)
 {
 	__u32 *stack = &run->chunk->stack[(run->first + number) & (MT_SHADOW_PAGES - 1)];
 
 	if (number >= run->count)
 		return 1;
-	if ((!*stack || *stack == MT_TOUCHED) && is_sampled(run->page + number)) {
+	if (is_free(*stack, run->page + number)) {
 		*stack = run->stack;
 		run->found++;
 	}
@@ -255,7 +261,7 @@ static __always_inline __u32 fill_one(__u32 serial, __u64 page, __u32 stack)
 	struct mt_shadow *chunk = shadow_at(serial, page >> 6, true);
 	__u32 *before = chunk ? &chunk->stack[page & (MT_SHADOW_PAGES - 1)] : 0;
 
-	if (!before || (*before && *before != MT_TOUCHED) || !is_sampled(page))
+	if (!before || !is_free(*before, page))
 		return 0;
 	*before = stack;
 	return 1;

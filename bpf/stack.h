@@ -265,7 +265,7 @@ _Static_assert(sizeof(struct mt_words) == 16 + 10 * MT_KEPT_WORDS, "mt_words");
 
 /* What a frame of Python depended on: words of it, and of its code object. */
 #define MT_KEPT_FRAMES 32
-#define MT_KEPT_PARTS 6
+#define MT_KEPT_PARTS 7
 
 struct mt_kept_frame {
 	__u64 at, code, previous, instruction, state;

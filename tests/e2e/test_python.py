@@ -150,20 +150,36 @@ for i in range(LOOPS):
     space["fill"](area, PAGE * i * 2)
     del space
 """
+RENUMBERED = """
+import mmap, sys, time, types
+time.sleep(1)
+PAGE, LOOPS = 4096, 96
+area = mmap.mmap(-1, PAGE * LOOPS * 2, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+area.madvise(mmap.MADV_NOHUGEPAGE)
+space = {}
+exec(compile("def fill(area, at):\\n area[at] = 1", sys.argv[1], "exec"), space)
+for i in range(LOOPS):
+    fill = types.FunctionType(space["fill"].__code__.replace(co_firstlineno=i % 3 + 1), space)
+    fill(area, PAGE * i * 2)
+    del fill
+"""
 
 
 @pytest.mark.parametrize("name", ["part.py", "<part>"])
-def test_functions_that_replace_each_other_are_told_apart(tmp_path, name):
+@pytest.mark.parametrize("text, pages", [(REPLACED, {line: 2 for line in range(2, 98)}),
+                                         (RENUMBERED, {line: 32 for line in range(2, 5)})],
+                         ids=["each new", "in turns"])
+def test_functions_that_replace_each_other_are_told_apart(tmp_path, text, pages, name):
     """Same place, name, file and table of lines: only where it begins is another line."""
     script = tmp_path / "replaced.py"
-    script.write_text(REPLACED)
+    script.write_text(text)
     _, sites = run(tmp_path, "/usr/bin/python3", script, name)
     lines = {}
     for site in sites:
         frames = python_frames(site)
         if frames and frames[0][0] == "fill":
             lines[frames[0][1]] = lines.get(frames[0][1], 0) + site["touched_bytes"] // PAGE
-    assert lines == {line: 2 for line in range(2, 98)}
+    assert lines == pages
 
 
 FILL = """
