@@ -91,7 +91,8 @@ static void write_balances(const struct process_model *process,
 		style_off(options));
 	for (size_t i = 0; i < balance_line_count; i++) {
 		const struct balance_line *line = &balance_lines[i];
-		int64_t end = balance_take(balances_end(process), line), start = balance_take(&process->opening, line);
+		int64_t start = balance_take(&process->opening, line);
+		int64_t end = balance_take(balances_end(process), line);
 
 		if (!line->always && is_empty(process, line))
 			continue;
