@@ -9,7 +9,7 @@
 #define PYTHON_ON_C_STACK 3 /* owner of a frame that stands for an entry, or above: from 3.12 on */
 #define PYTHON_TAGS 7	    /* low bits of a reference to code, from 3.14 on */
 #define PYTHON_SKIPPED 64   /* frames of that kind in a walk */
-#define CODE_BYTES 144	    /* up to the last field that is looked at */
+#define CODE_BYTES 160	    /* up to the last field that is looked at */
 #define TEXT_BYTES 504
 
 #define ASCII 0x40 /* of the state of a text; characters of 1, 2 or 4 bytes */
@@ -21,9 +21,9 @@
 #define SPECIFIC_VALUE 8
 #define SPECIFIC_KEYS 32
 
-/* Its size tells where the last fields are: length and state of struct PyASCIIObject. */
+/* Behind what each object begins with: length and state of struct PyASCIIObject. */
 struct python_text {
-	__u64 references, type, count, hash;
+	__u64 count, hash;
 	__u32 state;
 };
 
@@ -46,8 +46,10 @@ static __always_inline void read_text(struct mt_python_text *text, const struct 
 	__u64 at = 0, bytes;
 
 	text->count = text->state = 0;
-	if (!read_pointer(field, &at) || bpf_probe_read_user(&head, sizeof(head), (void *)at))
+	if (!read_pointer(field, &at) ||
+	    bpf_probe_read_user(&head, sizeof(head), (void *)(at + layout->object)))
 		return;
+	head.state >>= layout->state_shift;
 	bytes = head.count * CHARACTER_BYTES(head.state);
 	if (bytes > TEXT_BYTES)
 		bytes = TEXT_BYTES;
@@ -91,9 +93,8 @@ static long send_piece(__u32 index, struct pieces *pieces)
 	return 0;
 }
 
-/* In a table of lines, which is an object of bytes. */
-#define TABLE_SIZE 16
-#define TABLE_START 32
+/* In a table of lines, which is an object of bytes: its size and a hash come first. */
+#define TABLE_START 16
 
 static __always_inline void send_lines(const struct mt_python *layout, __u64 code, __u32 number)
 {
@@ -101,9 +102,9 @@ static __always_inline void send_lines(const struct mt_python *layout, __u64 cod
 	__u64 size;
 
 	if (!read_pointer(code + layout->lines, &pieces.at) ||
-	    bpf_probe_read_user(&size, sizeof(size), (void *)(pieces.at + TABLE_SIZE)))
+	    !read_pointer(pieces.at + layout->object, &size))
 		return;
-	pieces.at += TABLE_START;
+	pieces.at += layout->object + TABLE_START;
 	pieces.bytes = size < MT_PYTHON_LINES * MT_PYTHON_PIECES ?
 			       size : MT_PYTHON_LINES * MT_PYTHON_PIECES;
 	bpf_loop(MT_PYTHON_PIECES, send_piece, &pieces, 0);
@@ -115,15 +116,14 @@ static __noinline __u32 table_identity(const struct mt_python *layout, __u64 cod
 {
 	__u64 at = 0, size = 0, beginning[6] = {}, hash, bytes;
 
-	if (!read_pointer(code + layout->lines, &at) ||
-	    bpf_probe_read_user(&size, sizeof(size), (void *)(at + TABLE_SIZE)))
+	if (!read_pointer(code + layout->lines, &at) || !read_pointer(at + layout->object, &size))
 		return 1;
 	hash = bytes = size;
 	barrier_var(bytes); /* else one register is compared and another one is used */
 	if (bytes > sizeof(beginning))
 		bytes = sizeof(beginning);
 	barrier_var(bytes);
-	bpf_probe_read_user(beginning, bytes, (void *)(at + TABLE_START));
+	bpf_probe_read_user(beginning, bytes, (void *)(at + layout->object + TABLE_START));
 	for (int i = 0; i < 6; i++)
 		hash = (hash ^ beginning[i]) * 0x9e3779b97f4a7c15ULL;
 	return hash >> 32 | 1;
@@ -188,6 +188,23 @@ static __always_inline long stop_python(struct mt_walk *walk, __u32 why)
 	return 1;
 }
 
+/*
+ * Where the instructions are that a frame runs.  Without the lock of the interpreter threads may
+ * have copies of them, from 3.14 on: the code object has an array of them (its length first).
+ */
+static __always_inline __u64 instructions_at(const struct mt_python_walk *python, __u64 code)
+{
+	const struct mt_python *layout = &python->layout;
+	__u32 index = word_at(python->frame, layout->copy_index);
+	__u64 at;
+
+	if (!layout->copies || !index)
+		return code + layout->instructions;
+	return read_pointer(code + layout->copies, &at) &&
+			       read_pointer(at + 8 + 8ull * index, &at) ?
+		       at : 0;
+}
+
 /* The instruction, in units of 2 bytes from 1 on. */
 static __always_inline __u32 instruction_of(const struct mt_python_walk *python, __u64 code)
 {
@@ -196,7 +213,7 @@ static __always_inline __u32 instruction_of(const struct mt_python_walk *python,
 	__s64 units;
 
 	if (layout->minor >= 11)
-		units = (__s64)(word - code - layout->instructions) >> 1;
+		units = (__s64)(word - instructions_at(python, code)) >> 1;
 	else if (layout->minor == 10)
 		units = (__s32)word;
 	else
@@ -220,7 +237,8 @@ static __always_inline bool is_code(struct mt_walk *walk, __u64 code)
 	struct mt_python_walk *python = &walk->python;
 
 	return !read_user(walk->tables_at, python->code, CODE_BYTES, code) &&
-	       word_at(python->code, 8) == python->layout.code_type + python->bias;
+	       word_at(python->code, python->layout.object - 8) ==
+		       python->layout.code_type + python->bias;
 }
 
 /*
@@ -229,7 +247,9 @@ static __always_inline bool is_code(struct mt_walk *walk, __u64 code)
  */
 static __always_inline __u32 part_offset(const struct mt_python *layout, __u32 part)
 {
-	const __u32 offsets[MT_KEPT_PARTS] = { 16, 24, 32, layout->file_name, layout->name,
+	const __u32 object = layout->object;
+	const __u32 offsets[MT_KEPT_PARTS] = { object, object + 8, object + 16,
+					       layout->file_name, layout->name,
 					       layout->lines, layout->first_line & ~7 };
 
 	return offsets[part];
@@ -249,13 +269,22 @@ static __always_inline __u64 read_part(const struct mt_python_walk *python, __u3
 	return part_of(&python->layout, part, word);
 }
 
-static __always_inline __u64 code_identity(const struct mt_python_walk *python)
+/* What tells it from others; it is kept with its frame, if that is. */
+static __always_inline __u64 code_identity(const struct mt_python_walk *python,
+					   struct mt_kept_frame *frame)
 {
 	__u64 hash = 0;
 
+	if (frame)
+		frame->is_code = 1;
 #pragma unroll
-	for (__u32 part = 0; part < MT_KEPT_PARTS; part++)
-		hash = hash * 31 + read_part(python, part);
+	for (__u32 part = 0; part < MT_KEPT_PARTS; part++) {
+		__u64 value = read_part(python, part);
+
+		hash = hash * 31 + value;
+		if (frame)
+			frame->part[part] = value;
+	}
 	return hash;
 }
 
@@ -289,15 +318,6 @@ static __always_inline struct mt_kept_frame *keep_frame(const struct mt_walk *wa
 	return frame;
 }
 
-static __always_inline void keep_code(const struct mt_python_walk *python,
-				      struct mt_kept_frame *frame)
-{
-	frame->is_code = 1;
-#pragma unroll
-	for (__u32 part = 0; part < MT_KEPT_PARTS; part++)
-		frame->part[part] = read_part(python, part);
-}
-
 static __always_inline bool is_code_still(struct mt_walk *walk, const struct mt_python *layout,
 					  const struct mt_kept_frame *frame)
 {
@@ -306,7 +326,8 @@ static __always_inline bool is_code_still(struct mt_walk *walk, const struct mt_
 
 	if (!open_view(view, walk->tables_at, code, CODE_BYTES))
 		return false;
-	difference = seen(view, code + 8) ^ (layout->code_type + walk->python.bias);
+	difference = seen(view, code + layout->object - 8) ^
+		     (layout->code_type + walk->python.bias);
 #pragma unroll
 	for (__u32 part = 0; part < MT_KEPT_PARTS; part++) {
 		word = seen(view, code + part_offset(layout, part));
@@ -404,9 +425,7 @@ static long take_python_frame(__u32 index, struct step *step)
 	key.code = word_at(python->frame, layout->code) & ~(__u64)PYTHON_TAGS;
 	if (!is_code(walk, key.code))
 		return stop_python(walk, MT_STACK_PYTHON);
-	key.identity = code_identity(python);
-	if (kept)
-		keep_code(python, kept);
+	key.identity = code_identity(python, kept);
 	number = number_code(walk, &key);
 	push(walk, (__u64)MT_PYTHON << 48 | number << MT_PYTHON_CODE_SHIFT |
 			   instruction_of(python, key.code));

@@ -193,9 +193,12 @@ struct mt_python {
 	__u16 frame_bytes, code, previous, instruction, owner, entry;
 	__u16 file_name, name, first_line, lines, instructions; /* of a code object */
 	__u16 text; /* bytes before an ASCII text */
+	__u16 object; /* bytes that each object begins with, the last of them its type */
+	__u16 copies, copy_index; /* of instructions: of a code object, and which; 0: none */
+	__u16 state_shift;	  /* bits by which the state of a text lies further up */
 	__u16 unused;
 };
-_Static_assert(sizeof(struct mt_python) == 48, "mt_python");
+_Static_assert(sizeof(struct mt_python) == 56, "mt_python");
 
 struct mt_python_key {
 	__u64 code;
@@ -244,7 +247,7 @@ struct mt_python_walk {
 	__u32 unused;
 	__u8 frame[128], code[256];
 };
-_Static_assert(sizeof(struct mt_python_walk) == 80 + 128 + 256, "mt_python_walk");
+_Static_assert(sizeof(struct mt_python_walk) == 88 + 128 + 256, "mt_python_walk");
 
 /* What walks on a CPU have found: a stack whose words are the same is the same. */
 #define MT_KEPT 32	   /* stacks, in two halves of 16 */

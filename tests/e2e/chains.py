@@ -120,12 +120,33 @@ def spin(until):
 def without_lock():
     until = threading.Event()
     spinner = threading.Thread(target=spin, args=(until,))
-    worker = threading.Thread(target=unpack, args=(zlib.compress(bytes(32 << 20)),))
+    packed = zlib.compress(mmap.mmap(-1, 32 << 20, flags=PRIVATE))  # read, which takes no memory
+    worker = threading.Thread(target=unpack, args=(packed,))
     spinner.start()
     worker.start()
     worker.join()
     until.set()
     spinner.join()
+
+
+def fill(area, pages):
+    for at in range(0, len(area), 4096):
+        area[at] = note(pages) and 1
+
+
+def in_parallel():
+    """The same code, each thread called from a line of its own: where there is no lock, at once."""
+    start, threads = threading.Barrier(4), []
+    for pages in range(211, 215):
+        area = mmap.mmap(-1, 4096 * pages, flags=PRIVATE)
+        area.madvise(mmap.MADV_NOHUGEPAGE)
+        AREAS.append(area)
+        space = {"fill": fill, "start": start}
+        exec("\n" * pages + "def filler(area, pages):\n  start.wait()\n  fill(area, pages)", space)
+        threads.append(threading.Thread(target=space["filler"], args=(area, pages)))
+        threads[-1].start()
+    for thread in threads:
+        thread.join()
 
 
 def drive():
@@ -160,6 +181,7 @@ def drive():
 
 drive()
 without_lock()
+in_parallel()
 exec("\n" * 3000 + "def many():\n" + "  x = [1, 2, 3]\n" * 900 + "  touch(122)\nmany()",
      {"touch": touch})
 json.dump(CHAINS, sys.stdout)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """Which interpreters of Python does Debian have, and where can they be run?  Those of other suites
 come from the mirror of the machine's apt (see tests/kernels/package.py), with the C library that
-they were made for, below a folder of their own: they are run with that for a root."""
+they were made for, below a folder of their own: they are run with that for a root.  Of those
+without the lock of the interpreter it has no packages: one is built from Debian's source."""
 import dataclasses
 import importlib.util
 import os
@@ -14,6 +15,7 @@ import support
 
 CACHE = support.BUILD / "pythons"
 SUITES = {"3.9": "bullseye", "3.13": "trixie", "3.14": "sid"}
+SOURCES = {"3.13t": "trixie"}
 PACKAGES = ("python{}-minimal", "libpython{}-minimal", "libpython{}-stdlib", "libc6", "libgcc-s1",
             "zlib1g", "libexpat1")
 MERGED = ("bin", "lib", "lib64", "sbin")  # into usr
@@ -66,8 +68,43 @@ def fetch(version, suite, root):
     os.rename(new, root)
 
 
+def build(version, suite, folder):
+    """Without its lock, and with no more of what is outside of it than the tests need."""
+    new = folder.with_suffix(".new")
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(parents=True)
+    with tempfile.TemporaryDirectory() as lists:
+        source = load_package().Apt(lists, [suite], "amd64").source(f"python{version[:-1]}")
+        subprocess.run(["tar", "-x", "-f", source, "--strip-components=1", "-C", new], check=True)
+    (new / "Modules/Setup.local").write_text("*static*\nmmap mmapmodule.c\n"
+                                             "zlib zlibmodule.c -lz\n"
+                                             "unicodedata unicodedata.c\n")
+    for words in (["./configure", "-q", "--disable-gil", "--without-ensurepip", "CFLAGS=-O1 -w"],
+                  ["make", "-s", f"-j{os.cpu_count()}", "python", "pybuilddir.txt"]):
+        subprocess.run(words, cwd=new, check=True, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL)
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "Modules").mkdir(parents=True)
+    for name in ("python", "pybuilddir.txt", "build", "Lib", "Modules/Setup.local"):
+        os.rename(new / name, folder / name)
+    shutil.rmtree(folder / "Lib/test")
+    shutil.rmtree(new)
+
+
+def chosen(names):
+    """By version or path, with commas between; "all": this machine's and those of all suites."""
+    return ["3", *SUITES, *SOURCES] if names == "all" else names.split(",")
+
+
 def interpreter(version):
     """Of a version, fetched where it is not this machine's."""
+    if version.startswith("/"):
+        return Interpreter(version)
+    if version in SOURCES:
+        folder = CACHE / version
+        if not folder.exists():
+            build(version, SOURCES[version], folder)
+        return Interpreter(str(folder / "python"))
     if version not in SUITES:
         return Interpreter(shutil.which(f"python{version}"))
     root = CACHE / version

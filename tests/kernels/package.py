@@ -120,6 +120,14 @@ class Apt:
         said = self.run("apt-cache", "depends", package)
         return re.findall(r"Depends: (linux-(?:binary|modules|base)-[0-9]\S*)", said)
 
+    def source(self, package):
+        """What the authors of a program have made, as Debian has it."""
+        sources = self.folder / "sources.list"
+        sources.write_text(sources.read_text().replace("deb [", "deb-src ["))
+        self.said = self.run("apt-get", "-qq", "update", check=False)
+        self.run("apt-get", "-qq", "source", "--download-only", package)
+        return next(self.folder.glob("*.orig.tar.*[!c]"))
+
     def download(self, packages):
         for old in self.folder.glob("*.deb"):
             old.unlink()

@@ -79,6 +79,10 @@ static void tell_kernel(const struct python *python, const struct interpreter *i
 		.lines = from->lines,
 		.instructions = from->instructions,
 		.text = from->text,
+		.object = from->object,
+		.copies = from->copies,
+		.copy_index = from->copy_index,
+		.state_shift = from->state_shift,
 	};
 
 	bpf_map_update_elem(bpf_map__fd(python->kernel->skeleton->maps.pythons),

@@ -50,22 +50,29 @@ struct tale {
 	uint16_t current; /* in the state of a thread */
 	uint16_t frame, code;
 	uint16_t text;
+	bool has_copies; /* of instructions, without the lock */
 };
 
 static const struct tale tales[] = {
 	{ .minor = 13, .current = 23, .frame = 28, .code = 34, .text = 70 },
-	{ .minor = 14, .current = 26, .frame = 31, .code = 39, .text = 80 },
+	{ .minor = 14, .current = 26, .frame = 31, .code = 39, .text = 80,
+	  .has_copies = true },
 };
 
 #define TALE_WORDS 96
 #define TALE_COOKIE "xdebugpy"
 #define MOST_IN_STATE 4096
 #define MOST_IN_FRAME 120 /* what the kernel side reads */
-#define MOST_IN_CODE 136
+#define MOST_IN_CODE 152
+#define MOST_COPIES 256
 
-/* Offsets in struct _typeobject and PyMemberDef, in all of these versions. */
-#define TYPE_BASIC_BYTES 32
-#define TYPE_MEMBERS 240
+/* What each object begins with: two words; without the lock, four. */
+#define OBJECT 16
+#define OBJECT_WITHOUT_LOCK 32
+
+/* Offsets in struct _typeobject behind that, and in PyMemberDef, in all of these versions. */
+#define TYPE_BASIC_BYTES 16
+#define TYPE_MEMBERS 224
 #define MEMBER_BYTES 40
 #define MEMBER_OFFSET 16
 #define MEMBERS 40 /* no type has more that matters */
@@ -222,9 +229,9 @@ static unsigned int minor_of(const struct image *image, const char *name)
 }
 
 /* An attribute of code objects, as the interpreter lists it for programs: where it is. */
-static uint64_t attribute(const struct image *image, const char *name)
+static uint64_t attribute(const struct image *image, unsigned int object, const char *name)
 {
-	uint64_t at = pointer_at(image, image->code_type + TYPE_MEMBERS);
+	uint64_t at = pointer_at(image, image->code_type + object + TYPE_MEMBERS);
 	char found[24];
 
 	for (int i = 0; i < MEMBERS && at; i++, at += MEMBER_BYTES) {
@@ -242,12 +249,14 @@ static uint64_t attribute(const struct image *image, const char *name)
 static bool agrees(const struct image *image, const struct python_layout *layout)
 {
 	const char *name = layout->minor >= 11 ? "co_qualname" : "co_name";
+	const uint16_t object = layout->object;
 
-	return attribute(image, "co_filename") == layout->file_name &&
-	       attribute(image, name) == layout->name &&
-	       attribute(image, "co_firstlineno") == layout->first_line &&
-	       (layout->minor < 11 || number_at(image, image->code_type + TYPE_BASIC_BYTES) ==
-					      layout->instructions);
+	return attribute(image, object, "co_filename") == layout->file_name &&
+	       attribute(image, object, name) == layout->name &&
+	       attribute(image, object, "co_firstlineno") == layout->first_line &&
+	       (layout->minor < 11 ||
+		number_at(image, image->code_type + object + TYPE_BASIC_BYTES) ==
+			layout->instructions);
 }
 
 static const struct tale *tale_of(unsigned int minor)
@@ -265,7 +274,8 @@ static bool is_sane(const struct python_layout *layout)
 	       layout->code <= MOST_IN_FRAME && layout->instruction <= MOST_IN_FRAME &&
 	       layout->owner < MOST_IN_FRAME && layout->file_name <= MOST_IN_CODE &&
 	       layout->name <= MOST_IN_CODE && layout->lines <= MOST_IN_CODE &&
-	       layout->first_line <= MOST_IN_CODE;
+	       layout->first_line <= MOST_IN_CODE && layout->copies <= MOST_COPIES &&
+	       layout->copy_index <= MOST_IN_FRAME;
 }
 
 static void take_tale(const uint64_t *words, const struct tale *tale, struct python_layout *layout)
@@ -286,8 +296,16 @@ static void take_tale(const uint64_t *words, const struct tale *tale, struct pyt
 	layout->text = (uint16_t)words[tale->text];
 }
 
-/* As the interpreter tells it, if it is of a version that does.  One without the lock of the
- * interpreter, whose objects and frames are others, is not followed. */
+/* Where threads may have copies of instructions, the state of a text is a byte further up, too. */
+static void take_copies(const uint64_t *words, const struct tale *tale,
+			struct python_layout *layout)
+{
+	layout->copy_index = (uint16_t)words[tale->frame + 7];
+	layout->copies = (uint16_t)words[tale->code + 10];
+	layout->state_shift = 6;
+}
+
+/* As the interpreter tells it, if it is of a version that does. */
 static bool hear(const struct image *image, struct python_layout *layout)
 {
 	const struct tale *tale = tale_of(layout->minor);
@@ -297,9 +315,12 @@ static bool hear(const struct image *image, struct python_layout *layout)
 		return true;
 	if (!read_image(image, image->runtime, words, sizeof(words)) ||
 	    memcmp(words, TALE_COOKIE, sizeof(words[0])) != 0 ||
-	    words[1] >> 16 != (0x300u | layout->minor) || words[2])
+	    words[1] >> 16 != (0x300u | layout->minor) || words[2] > 1)
 		return false;
 	take_tale(words, tale, layout);
+	layout->object = words[2] ? OBJECT_WITHOUT_LOCK : OBJECT;
+	if (words[2] && tale->has_copies)
+		take_copies(words, tale, layout);
 	return is_sane(layout);
 }
 
@@ -310,6 +331,7 @@ static struct python_layout layout_of(const struct image *image, unsigned int mi
 
 	for (size_t i = 0; i < sizeof(layouts) / sizeof(layouts[0]); i++) {
 		layout = layouts[i];
+		layout.object = OBJECT;
 		if (layout.minor == minor && hear(image, &layout) && agrees(image, &layout))
 			return layout;
 	}

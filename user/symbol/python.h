@@ -22,6 +22,9 @@ struct python_layout {
 	uint16_t frame_bytes, code, previous, instruction, owner, entry;
 	uint16_t file_name, name, first_line, lines, instructions; /* of a code object */
 	uint16_t text; /* bytes before an ASCII text */
+	uint16_t object; /* bytes that each object begins with */
+	uint16_t copies, copy_index; /* of instructions: of code, and which; 0: none */
+	uint16_t state_shift; /* of a text, in bits */
 };
 
 /* What a file with an interpreter in it has where; addresses in the file. */
