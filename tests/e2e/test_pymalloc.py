@@ -8,25 +8,27 @@ import subprocess
 import tempfile
 
 import pytest
+import interpreters
 
 from program import memtrace
 import support
 
 SOURCE = pathlib.Path(__file__).with_name("kept.py")
 FOLDER = tempfile.TemporaryDirectory(prefix="memtrace-pymalloc-")
-NAMES = ("python3", "python3.8", "python3.9", "python3.10", "python3.11", "python3.12",
-         "python3.13")
+# Of this machine, wherever they are, and of Debian's the oldest and the newest.
+NAMES = ("python3", *(f"python3.{minor}" for minor in range(8, 15)))
 PATHS = ("/usr/bin", "/usr/local/bin",
          *map(str, pathlib.Path.home().glob(".pyenv/versions/3.*/bin")))
+VERSIONS = ("3.9", "3.14")
 MIB = 1 << 20
 
 
-def interpreters():
+def paths():
     found = {}
     for folder in PATHS:
         for name in NAMES:
             path = os.path.realpath(os.path.join(folder, name))
-            if os.access(path, os.X_OK) and re.search(r"python3\.([89]|1[0-3])$", path):
+            if os.access(path, os.X_OK) and re.search(r"python3\.([89]|1[0-4])$", path):
                 found[path] = None
     return list(found)
 
@@ -36,19 +38,22 @@ def anon_bytes(pid):
     return int(re.search(r"^RssAnon:\s+(\d+) kB", text, re.MULTILINE).group(1)) * 1024
 
 
+def trimmed_bytes(target):
+    target.stdin.write(b"trim\n")
+    target.stdin.flush()
+    return anon_bytes(target.pid) if target.stdout.readline() == b"done\n" else None
+
+
 class Look:
     def __init__(self, interpreter, case, **environment):
         stats = pathlib.Path(FOLDER.name) / "stats"
         with open(stats, "wb") as errors, \
-                support.started(interpreter, SOURCE, case, stdin=subprocess.PIPE,
-                                stdout=subprocess.PIPE, stderr=errors,
+                support.started(*interpreters.interpreter(interpreter).command(SOURCE), case,
+                                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
                                 env=os.environ | environment) as target:
             assert target.stdout.readline() == b"ready\n"
             done = memtrace("-d", "0.1", "-f", "json", "-p", str(target.pid))
-            target.stdin.write(b"trim\n")
-            target.stdin.flush()
-            assert target.stdout.readline() == b"done\n"
-            self.anon = anon_bytes(target.pid)
+            self.anon = trimmed_bytes(target)
         assert done.status == 0, done.err
         self.process = json.loads(done.out)["processes"][0]
         self.stats = stats.read_text()
@@ -58,7 +63,7 @@ class Look:
         return int(re.search(pattern, self.stats).group(1).replace(",", ""))
 
 
-@pytest.mark.parametrize("interpreter", interpreters())
+@pytest.mark.parametrize("interpreter", [*paths(), *VERSIONS])
 def test_arenas_are_what_python_says(interpreter):
     one = Look(interpreter, "kept")
     figures = one.figures["pymalloc"]
@@ -75,7 +80,7 @@ def test_arenas_are_what_python_says(interpreter):
 
 
 def test_what_keeps_them_is_found():
-    one = Look(interpreters()[0], "kept")
+    one = Look(paths()[0], "kept")
     first = one.process["findings"][0]
     assert first["id"] == "pymalloc-arenas-pinned"
     assert first["bytes"] > 8 * MIB
@@ -83,8 +88,8 @@ def test_what_keeps_them_is_found():
 
 def test_what_to_try_gives_back_what_it_says():
     """The same program with malloc, which is trimmed."""
-    one = Look(interpreters()[0], "kept")
-    other = Look(interpreters()[0], "kept", PYTHONMALLOC="malloc")
+    one = Look(paths()[0], "kept")
+    other = Look(paths()[0], "kept", PYTHONMALLOC="malloc")
     found = one.process["findings"][0]
     assert "PYTHONMALLOC=malloc" in found["try"]
     spared = one.anon - other.anon
@@ -92,6 +97,6 @@ def test_what_to_try_gives_back_what_it_says():
 
 
 def test_objects_in_use_are_no_finding():
-    one = Look(interpreters()[0], "used")
+    one = Look(paths()[0], "used")
     assert one.process["findings"][0]["id"] == "still-in-use"
     assert all(finding["id"] != "pymalloc-arenas-pinned" for finding in one.process["findings"])

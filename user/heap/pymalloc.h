@@ -2,7 +2,7 @@
 /*
  * What has CPython's own allocator (obmalloc) from the kernel, and what of that is in use?  It
  * takes arenas, which are made of pools, of which each has blocks of one size.  Known are those of
- * 64-bit CPython 3.8 to 3.13; builds without the GIL have another one.
+ * 64-bit CPython 3.8 to 3.14; builds without the GIL have another one.
  */
 #ifndef MEMTRACE_HEAP_PYMALLOC_H
 #define MEMTRACE_HEAP_PYMALLOC_H
