@@ -75,10 +75,10 @@ async def inner():
         touch(110)
 
 
-def recurse(depth):
+def recurse(depth, pages=111):
     if depth:
-        return recurse(depth - 1)
-    return touch(111)
+        return recurse(depth - 1, pages)
+    return touch(pages)
 
 
 def compare():
@@ -179,9 +179,57 @@ def drive():
             touch(pages)
 
 
-drive()
-without_lock()
-in_parallel()
-exec("\n" * 3000 + "def many():\n" + "  x = [1, 2, 3]\n" * 900 + "  touch(122)\nmany()",
-     {"touch": touch})
+def everything():
+    drive()
+    without_lock()
+    in_parallel()
+    exec("\n" * 3000 + "def many():\n" + "  x = [1, 2, 3]\n" * 900 + "  touch(122)\nmany()",
+         {"touch": touch})
+
+
+def deep():
+    """Deeper than what is kept of a stack, by calls of Python's alone and through C."""
+    recurse(500)
+    sys.setrecursionlimit(3000)
+
+    def through_c(depth):
+        return max([1], key=lambda _: through_c(depth - 1) if depth else touch(131))
+    through_c(300)
+
+
+def tasks():
+    """Coroutines that wait for each other, and one thread for them all."""
+    import asyncio
+    time.sleep(1)  # its libraries have their tables by then
+
+    async def wait(pages):
+        await asyncio.sleep(0.01 * (pages % 3))
+        touch(pages)
+
+    async def produce():
+        for pages in (145, 146):
+            await asyncio.sleep(0)
+            yield touch(pages)
+
+    async def main():
+        await asyncio.gather(*(wait(pages) for pages in range(141, 145)))
+        async for _ in produce():
+            pass
+        asyncio.get_running_loop().call_soon(touch, 147)
+        await asyncio.wait_for(asyncio.create_task(wait(148)), 5)
+    asyncio.run(main())
+
+
+def many():
+    """Threads that begin and end all the time, each with a state of its own."""
+    for first in range(150, 214, 16):
+        threads = [threading.Thread(target=recurse, args=(pages - first, pages))
+                   for pages in range(first, first + 16)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+
+{"deep": deep, "tasks": tasks, "many": many}.get(sys.argv[-1], everything)()
 json.dump(CHAINS, sys.stdout)

@@ -16,6 +16,7 @@ CHAINS = pathlib.Path(__file__).with_name("chains.py")
 PAGE = 4096
 # Of this machine, the oldest and the newest of Debian's.
 INTERPRETERS = interpreters.chosen(os.environ.get("MEMTRACE_PYTHONS", "3,3.9,3.14"))
+DEEP = 30  # functions, of which all are known however many there are behind them
 LOOP = "_PyEval_EvalFrameDefault"
 
 
@@ -53,6 +54,23 @@ def test_each_caller_is_the_one_that_python_tells_of(chains):
     wrong = {pages: (touched[pages], chain) for pages, chain in expected.items()
              if not int(pages) <= touched[pages] <= int(pages) + 2}
     assert not wrong, json.dumps(wrong, indent=1)
+
+
+@pytest.mark.parametrize("interpreter", INTERPRETERS)
+@pytest.mark.parametrize("case, count", [("deep", 3), ("tasks", 9), ("many", 65)])
+def test_callers_in(tmp_path, interpreter, case, count):
+    """Coroutines, many threads; of calls deeper than what is kept the innermost ones."""
+    command = interpreters.interpreter(interpreter).command(CHAINS)
+    said, sites = run(tmp_path, *command, case)
+    expected = json.loads(said)
+    assert len(expected) == count
+    for chain in expected.values():
+        same = [int(pages) for pages, other in expected.items() if other == chain]
+        is_deep = len(chain) > DEEP
+        found = [site for site in sites if site["truncated"] == is_deep
+                 and chain[:DEEP] == python_frames(site)[:DEEP if is_deep else None]]
+        touched = sum(site["touched_bytes"] for site in found) // PAGE
+        assert sum(same) <= touched <= sum(same) + 2 * len(same), (same, touched, chain[:5])
 
 
 def test_no_caller_is_made_up(chains):
