@@ -1,51 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * Why is memory where it is?  Each case has one known cause, and says how many bytes that is
- * about.  A line on standard input lets it begin, the end of standard input lets it end.
- */
-#include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
+/* Why is memory where it is?  Each case has one known cause, and knows its bytes. */
+#include "tests/verdict/program.h"
+
 #include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
-
-#define MIB (1L << 20)
-
-static char *map(long bytes)
-{
-	char *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	if (at == MAP_FAILED)
-		abort();
-	madvise(at, bytes, MADV_NOHUGEPAGE);
-	return at;
-}
 
 static char *fill(char *at, long bytes)
 {
 	return memset(at, 7, bytes);
 }
 
-/* Says the truth, and waits for the end of the test. */
-static void hold(long bytes)
-{
-	printf("%ld\n", bytes);
-	fflush(stdout);
-	while (getchar() != EOF)
-		;
-}
-
-static void rest(long ms)
-{
-	nanosleep(&(struct timespec){ .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 }, NULL);
-}
-
 static void hold_mapping(void)
 {
-	fill(map(83 * MIB), 83 * MIB);
+	fill(map(83 * MIB, MAP_PRIVATE), 83 * MIB);
 	hold(83 * MIB);
 }
 
@@ -58,19 +24,19 @@ static void hold_heap(void)
 
 static void never_touch(void)
 {
-	fill(map(509 * MIB), 13 * MIB);
+	fill(map(509 * MIB, MAP_PRIVATE), 13 * MIB);
 	hold(496 * MIB);
 }
 
 static void give_back(void)
 {
-	munmap(fill(map(101 * MIB), 101 * MIB), 101 * MIB);
+	munmap(fill(map(101 * MIB, MAP_PRIVATE), 101 * MIB), 101 * MIB);
 	hold(101 * MIB);
 }
 
 static void give_back_by_advice(void)
 {
-	madvise(fill(map(73 * MIB), 73 * MIB), 71 * MIB, MADV_DONTNEED);
+	madvise(fill(map(73 * MIB, MAP_PRIVATE), 73 * MIB), 71 * MIB, MADV_DONTNEED);
 	hold(71 * MIB);
 }
 
@@ -87,20 +53,20 @@ static void give_back_heap(void)
 
 static void free_lazily(void)
 {
-	madvise(fill(map(61 * MIB), 61 * MIB), 59 * MIB, MADV_FREE);
+	madvise(fill(map(61 * MIB, MAP_PRIVATE), 61 * MIB), 59 * MIB, MADV_FREE);
 	hold(59 * MIB);
 }
 
 static void churn(void)
 {
 	for (int i = 0; i < 31; i++)
-		munmap(fill(map(7 * MIB), 7 * MIB), 7 * MIB);
+		munmap(fill(map(7 * MIB, MAP_PRIVATE), 7 * MIB), 7 * MIB);
 	hold(30 * 7 * MIB);
 }
 
 static void churn_by_advice(void)
 {
-	char *at = map(5 * MIB);
+	char *at = map(5 * MIB, MAP_PRIVATE);
 
 	for (int i = 0; i < 37; i++)
 		madvise(fill(at, 5 * MIB), 5 * MIB, MADV_DONTNEED);
@@ -110,7 +76,7 @@ static void churn_by_advice(void)
 /* A child that does what it is told with what it was born with, until the test ends. */
 static void be_parent(long bytes, long written, long truth)
 {
-	char *at = fill(map(bytes), bytes);
+	char *at = fill(map(bytes, MAP_PRIVATE), bytes);
 	int pipes[2];
 	char byte;
 
@@ -184,7 +150,7 @@ static void have_children(void)
 	for (int i = 0; i < 3; i++) {
 		if (!fork()) {
 			close(pipes[1]);
-			fill(map(31 * MIB), 31 * MIB);
+			fill(map(31 * MIB, MAP_PRIVATE), 31 * MIB);
 			_exit(read(pipes[0], &byte, 1) != 0);
 		}
 	}
@@ -195,41 +161,22 @@ static void have_children(void)
 		;
 }
 
-static void *wait_for_nothing(void *nothing)
-{
-	pause();
-	return nothing;
-}
-
 static void have_threads(void)
 {
-	pthread_attr_t attributes;
-	pthread_t thread;
-
-	pthread_attr_init(&attributes);
-	pthread_attr_setstacksize(&attributes, 4 * MIB);
-	for (int i = 0; i < 37; i++) {
-		if (pthread_create(&thread, &attributes, wait_for_nothing, NULL))
-			abort();
-	}
-	rest(200);
-	hold(37 * 4 * MIB);
+	hold(start_threads(37, 4 * MIB));
 }
 
 /* Goes on until the test ends it. */
 static void leak(void)
 {
 	for (int i = 0; i < 97; i++) {
-		fill(map(MIB), MIB);
+		fill(map(MIB, MAP_PRIVATE), MIB);
 		rest(13);
 	}
 	hold(97 * MIB);
 }
 
-static const struct {
-	const char *name;
-	void (*run)(void);
-} cases[] = {
+static const struct program_case cases[] = {
 	{ "hold-mapping", hold_mapping },
 	{ "hold-heap", hold_heap },
 	{ "never-touch", never_touch },
@@ -250,11 +197,5 @@ static const struct {
 
 int main(int count, char **words)
 {
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		if (count == 2 && !strcmp(words[1], cases[i].name) && getchar() == '\n') {
-			cases[i].run();
-			return 0;
-		}
-	}
-	return 1;
+	return run_case(cases, sizeof(cases) / sizeof(cases[0]), count, words);
 }

@@ -1,49 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * Why is memory where it is?  The causes of cases.c in other shapes, and those of allocators;
- * the protocol is the same.
- */
+/* Why is memory where it is?  The causes of cases.c in other shapes, and those of allocators. */
+#include "tests/verdict/program.h"
+
 #include <malloc.h>
-#include <pthread.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
-#define MIB (1L << 20)
 #define HUGE_BYTES (2 * MIB)
-
-static void hold(long bytes)
-{
-	printf("%ld\n", bytes);
-	fflush(stdout);
-	while (getchar() != EOF)
-		;
-}
-
-static void rest(long ms)
-{
-	nanosleep(&(struct timespec){ .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 }, NULL);
-}
 
 /* Not inlined: what is freed at once would not be taken at all. */
 static __attribute__((noinline)) void *take(long bytes)
 {
 	return memset(malloc(bytes), 7, bytes);
-}
-
-static char *map(long bytes, int flags)
-{
-	char *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, flags | MAP_ANONYMOUS, -1, 0);
-
-	if (at == MAP_FAILED)
-		abort();
-	madvise(at, bytes, MADV_NOHUGEPAGE);
-	return at;
 }
 
 /* So many blocks, of which each `kept`th stays; 0: none.  What malloc has free of them then. */
@@ -134,25 +102,9 @@ static void free_in_threads(void)
 	hold(sum);
 }
 
-static void *wait_for_nothing(void *nothing)
-{
-	pause();
-	return nothing;
-}
-
 static void have_threads(void)
 {
-	pthread_attr_t attributes;
-	pthread_t thread;
-
-	pthread_attr_init(&attributes);
-	pthread_attr_setstacksize(&attributes, 8 * MIB);
-	for (int i = 0; i < 101; i++) {
-		if (pthread_create(&thread, &attributes, wait_for_nothing, NULL))
-			abort();
-	}
-	rest(200);
-	hold(101 * 8 * MIB);
+	hold(start_threads(101, 8 * MIB));
 }
 
 /* ---- large blocks ---- */
@@ -330,10 +282,7 @@ static void work_in_one_buffer(void)
 	hold(1);
 }
 
-static const struct {
-	const char *name;
-	void (*run)(void);
-} cases[] = {
+static const struct program_case cases[] = {
 	{ "pin-small", pin_small },
 	{ "pin-large", pin_large },
 	{ "pin-buffers", pin_buffers },
@@ -361,11 +310,5 @@ static const struct {
 
 int main(int count, char **words)
 {
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		if (count == 2 && !strcmp(words[1], cases[i].name) && getchar() == '\n') {
-			cases[i].run();
-			return 0;
-		}
-	}
-	return 1;
+	return run_case(cases, sizeof(cases) / sizeof(cases[0]), count, words);
 }

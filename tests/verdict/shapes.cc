@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Why is memory where it is?  In C++, with its containers; the protocol is that of cases.c. */
+/* Why is memory where it is?  In C++, with its containers; the protocol is that of program.h. */
 #include <cstdio>
 #include <list>
 #include <memory>
