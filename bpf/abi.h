@@ -185,6 +185,7 @@ struct mt_space {
 	__u32 forked_by; /* whose copy it is, where it was born so */
 	__u32 left;	 /* a guest has left it by exec since at_exit was filled */
 	__u32 stack_pages; /* mm_struct.stack_vm as last seen, in the object for old kernels */
+	__u64 kept_pages; /* written to when nobody shared them any more: no copies; with stacks */
 };
 _Static_assert(sizeof(struct mt_space) <= 576, "mt_space");
 

@@ -4,6 +4,7 @@
  * The raw system call events cost every call of the machine about 0.1 us while they are
  * attached; unlike the single ones they need no tracefs and are gone in a millisecond.
  */
+#include "bpf/copy.bpf.h"
 #include "bpf/mapping.bpf.h"
 #include "bpf/range.bpf.h"
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Which page faults does a process take, and what for?  Runs before the fault is served. */
+#include "bpf/copy.bpf.h"
 #include "bpf/late.bpf.h"
 #include "bpf/mapping.bpf.h"
 #include "bpf/site.bpf.h"
@@ -24,6 +25,7 @@ __noinline int is_copy(__u32 slot, __u64 address)
 	if (!mm || !space)
 		return 0;
 	begin_copy(current_task());
+	begin_note_of_copy(mark_of(current_task()), address);
 	/* Of faults that put in zeroes only, which have no event of their own. */
 	if (tables_moved(mm, space))
 		catch_up_tables(mm, slot, MT_OP_FAULT);

@@ -356,24 +356,6 @@ __noinline int note_brought(__u32 slot, __u64 start, __u64 bytes, __u64 pages)
 	return 0;
 }
 
-/*
- * A child has written to a page that it shared with its parent: that is its own from now on,
- * whether it was copied or nobody else had it any more.  No counter of the kernel's moves, so it
- * is known when the fault is over; one that went otherwise has been settled.
- */
-__noinline int note_copy(__u32 slot)
-{
-	struct task_struct *task = current_task();
-	struct mt_space *space = space_at(slot);
-	struct mt_mark *mark = mark_of(task);
-
-	if (!config.stacks || !space || space->birth != MT_BORN_FORK || mark->task != (__u64)task ||
-	    mark->mode != MT_FAULT_IN_USER || mark->cow != MT_COW_MAYBE || is_running(mark, task))
-		return 0;
-	mark->cow = MT_COW_FILE;
-	return note_pages(slot, mark->address, 1, mark->caller);
-}
-
 static __always_inline bool stays_mapped(__u32 operation)
 {
 	return operation >= MT_OP_MADV_DONTNEED && operation <= MT_OP_MADV_OTHER;
@@ -488,7 +470,6 @@ __noinline int give_back(__u32 slot, __u32 operation, __u64 pages, __u32 stack)
 #define toucher_of(slot, mark, pages) 0
 #define give_back(slot, operation, pages, stack) 0
 #define note_pages(slot, address, pages, stack) ((void)(address))
-#define note_copy(slot) 0
 #define note_brought(slot, start, bytes, pages) ((void)(start))
 #define forget_pages(slot, start, bytes, operation) 0
 #define move_pages(slot, from, to, bytes) ((void)(bytes))

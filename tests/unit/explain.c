@@ -172,6 +172,16 @@ static void copies_need_a_fork(void **state)
 	assert_int_equal(find("shared-not-yours")->bytes, 70 * MIB);
 }
 
+/* What is written to when nobody else has it any more is not copied. */
+static void what_was_kept_is_no_copy(void **state)
+{
+	copies_need_a_fork(state);
+	one->process.has_kept_count = true;
+	one->process.kept_count = 15 * MIB / 4096;
+	explain();
+	assert_int_equal(find("cow-after-fork")->bytes, 5 * MIB);
+}
+
 /* Less than a fiftieth of the highest RSS. */
 static void little_is_not_worth_a_word(void **state)
 {
@@ -272,6 +282,7 @@ int main(void)
 			what_was_marked_is_known_only_where_it_was_measured, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(an_alarm_comes_first, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(copies_need_a_fork, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_was_kept_is_no_copy, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(little_is_not_worth_a_word, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(long_names_fit, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(numbers_are_evidence, set_up, tear_down),

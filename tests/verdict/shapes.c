@@ -282,6 +282,20 @@ static void work_in_one_buffer(void)
 	hold(1);
 }
 
+/* All that it has is shared for a moment, and its own again when it writes to it. */
+static void run_others(void)
+{
+	char *at = memset(map(80 * MIB, MAP_PRIVATE), 7, 80 * MIB);
+
+	for (int i = 0; i < 7; i++) {
+		if (!fork())
+			exit(execl("/bin/true", "true", (char *)NULL));
+		wait(NULL);
+		memset(at, i, 80 * MIB);
+	}
+	hold(80 * MIB);
+}
+
 static const struct program_case cases[] = {
 	{ "pin-small", pin_small },
 	{ "pin-large", pin_large },
@@ -303,6 +317,7 @@ static const struct program_case cases[] = {
 	{ "copy-in-parent", copy_in_parent },
 	{ "let-child-do-it", let_child_do_it },
 	{ "touch-sparsely", touch_sparsely },
+	{ "run-others", run_others },
 	{ "serve", serve },
 	{ "fill-a-cache", fill_a_cache },
 	{ "work-in-one-buffer", work_in_one_buffer },

@@ -354,6 +354,7 @@ bool process_add(struct process *process, const struct mt_space *space,
 		add_details(process, book->detail);
 	add_lanes(process, lanes);
 	add_unbooked(process, space);
+	process->kept_pages += space->kept_pages;
 	return !left;
 }
 
@@ -395,6 +396,7 @@ void process_join(struct process *into, const struct process *process)
 		for (size_t balance = 0; balance < MT_BALANCES; balance++)
 			row->moved[balance] += from->moved[balance];
 	}
+	into->kept_pages += process->kept_pages;
 	process_merge_histograms(into, process);
 	for (size_t balance = 0; balance < MT_BALANCES; balance++) {
 		into->opening[balance] += process->opening[balance];

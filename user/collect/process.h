@@ -56,6 +56,7 @@ struct process {
 	uint32_t shares_with; /* it lives in that process's memory, 0: no ... */
 	uint64_t shares_ns;   /* ... since then */
 	uint64_t folded; /* stands for so many */
+	uint64_t kept_pages; /* of the writes that may copy, those that did not */
 	uint64_t first_opened_ns, last_opened_ns; /* of its address spaces */
 	int64_t opening[MT_BALANCES];
 	int64_t kernel[MT_BALANCES]; /* the kernel's figures when it was last read */

@@ -266,6 +266,8 @@ Mt__Process *record_process(const struct process *process, struct cgroup_names *
 	made->histograms = record_all(state, &made->n_histograms);
 	made->has_shares_with_pid = state->shares_with != 0;
 	made->shares_with_pid = state->shares_with;
+	made->has_kept_count = state->kept_pages != 0;
+	made->kept_count = state->kept_pages;
 	made->has_folded = process->folded != 0;
 	made->folded = process->folded;
 	return made;

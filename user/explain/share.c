@@ -30,17 +30,24 @@ static int64_t row_bytes(const struct process_model *process, const char *operat
 	return bytes;
 }
 
-/* A copy moves no counter; where one did, the page was of a file or new. */
-static int64_t copied_bytes(const struct model *model, const struct process_model *process)
+/* Where nobody shared a page any more, it was not copied. */
+static uint64_t copied_count(const struct process_model *process)
 {
 	uint64_t count = 0;
-	int64_t moved = row_bytes(process, "fault.cow", BALANCE_ANON);
 
 	for (size_t i = 0; i < process->row_count; i++) {
 		if (!strcmp(process->rows[i].operation, "fault.cow"))
 			count += process->rows[i].count;
 	}
-	return minus((int64_t)(count * model->capture->host->page_bytes),
+	return count - (process->kept_count < count ? process->kept_count : count);
+}
+
+/* A copy moves no counter; where one did, the page was of a file or new. */
+static int64_t copied_bytes(const struct model *model, const struct process_model *process)
+{
+	int64_t moved = row_bytes(process, "fault.cow", BALANCE_ANON);
+
+	return minus((int64_t)(copied_count(process) * model->capture->host->page_bytes),
 		     moved > 0 ? moved : 0);
 }
 
@@ -66,16 +73,39 @@ static int64_t copied_by_parent(const struct model *model, const struct process_
 	return parent && children == 1 ? positive(copied_bytes(model, parent)) : 0;
 }
 
+static bool has_other_program(const struct process_model *process)
+{
+	for (size_t i = 0; i < process->row_count; i++) {
+		if (!strcmp(process->rows[i].operation, "exec"))
+			return true;
+	}
+	return false;
+}
+
+/* Of one that lives: its parent and its brothers do not, so what it was born with is its own. */
+static bool is_alone(const struct model *model, const struct process_model *process)
+{
+	bool parent_ended = false;
+
+	for (size_t i = 0; i < model->process_count; i++) {
+		const struct process_model *other = &model->processes[i];
+
+		if (other->pid == process->parent_pid)
+			parent_ended = other->ended;
+		else if (other != process && !other->ended &&
+			 is_copy_of(other, process->parent_pid))
+			return false;
+	}
+	return parent_ended && !process->ended;
+}
+
 /* Anonymous memory that it was born with and did not copy: RSS counts it in the parent, too. */
 static int64_t inherited_bytes(const struct model *model, const struct process_model *process)
 {
 	int64_t bytes = row_bytes(process, "fork", BALANCE_ANON);
 
-	for (size_t i = 0; i < process->row_count; i++) {
-		if (!strcmp(process->rows[i].operation, "exec"))
-			return 0;
-	}
-	if (bytes <= 0)
+	if (bytes <= 0 || has_other_program(process) ||
+	    (model->process_count <= FAMILY_MOST && is_alone(model, process)))
 		return 0;
 	bytes = minus(bytes, copied_bytes(model, process));
 	bytes = minus(bytes, copied_by_parent(model, process));
@@ -112,7 +142,7 @@ bool find_cow_after_fork(struct facts *facts, struct finding *finding)
 	if (finding->bytes < facts->floor_bytes || (born <= 0 && !is_parent(facts)))
 		return false;
 	finding_number(finding, "copied_bytes", finding->bytes);
-	finding_number(finding, "copied_count", (int64_t)rule_count_of(facts, "fault.cow"));
+	finding_number(finding, "copied_count", (int64_t)copied_count(facts->process));
 	if (born > 0)
 		finding_number(finding, "born_with_bytes", born);
 	else
@@ -222,10 +252,14 @@ static int64_t shared_with(const struct facts *facts, const struct process_model
 		       facts->end->bytes[BALANCE_SHMEM]);
 }
 
+/* Before it became another program it may have had no more than its parent's memory. */
 static int64_t own_peak(const struct facts *facts, const struct process_model *child)
 {
 	int64_t bytes = minus((int64_t)child->peak_bytes, inherited_bytes(facts->model, child));
+	int64_t born = row_bytes(child, "fork", BALANCE_ANON);
 
+	if (has_other_program(child) && born > bytes / 2)
+		bytes = balances_resident(balances_end(child));
 	return positive(minus(bytes, shared_with(facts, child)));
 }
 

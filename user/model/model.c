@@ -149,6 +149,7 @@ static void build_process(struct process_model *process, const Mt__Capture *capt
 	process->allocator_count = from->n_allocators;
 	process->growth = from->growth;
 	process->busy_ns = from->busy_ns;
+	process->kept_count = from->kept_count;
 	process->huge_zero_bytes = from->huge_zero_bytes;
 	process->shares_with_pid = from->shares_with_pid;
 	process->folded = from->folded;

@@ -127,6 +127,7 @@ struct process_model {
 	size_t allocator_count;
 	const Mt__Growth *growth; /* of the capture; NULL: not known */
 	uint64_t busy_ns;	  /* 0: not known */
+	uint64_t kept_count;	  /* of fault.cow, those that found a page shared no more */
 	uint64_t huge_zero_bytes; /* of huge pages, what holds nothing but zeros */
 	uint32_t shares_with_pid; /* 0: has an address space of its own */
 	uint64_t folded;	  /* stands for so many that ended; 0: for itself */
