@@ -50,7 +50,11 @@ void rule_add_end(const struct facts *facts, struct finding *finding)
 
 	finding_number(finding, "end_bytes", facts->end_bytes);
 	finding_number(finding, "peak_bytes", (int64_t)facts->process->peak_bytes);
-	finding_text(finding, "moment", ended ? "when it ended" : "now");
+	if (facts->tidied_bytes)
+		finding_number(finding, "freed_at_end_bytes", facts->tidied_bytes);
+	finding_text(finding, "moment",
+		     facts->tidied_bytes ? "when it came to its end" :
+		     ended ? "when it ended" : "now");
 	finding_text(finding, "verb", ended ? "held" : "holds");
 }
 
@@ -77,12 +81,14 @@ bool rule_add_returned(const struct facts *facts, struct finding *finding)
 	bool any = false;
 
 	for (size_t i = 0; i < sizeof(givers) / sizeof(givers[0]); i++) {
-		int64_t given = minus(0, rule_moved(facts, givers[i].operation));
+		const char *operation = givers[i].operation;
+		int64_t given = minus(0, plus(rule_moved(facts, operation),
+					      rule_tidied(facts, operation)));
 
 		if (given <= 0)
 			continue;
 		finding_number(finding, givers[i].name, given);
-		fprintf(out, "%s%s (%s)", any ? ", " : "", givers[i].operation,
+		fprintf(out, "%s%s (%s)", any ? ", " : "", operation,
 			text_bytes(bytes, sizeof(bytes), given, 0));
 		any = true;
 	}

@@ -97,6 +97,7 @@ static void gather(struct facts *facts, const struct model *model,
 	facts->end_bytes = balances_resident(facts->end);
 	for (size_t i = 0; i < process->row_count; i++)
 		add_row(facts, &process->rows[i]);
+	rule_look_before_end(facts);
 	add_churn(facts);
 }
 

@@ -115,7 +115,7 @@ static int64_t base_bytes(const struct facts *facts, const struct curve *curve, 
 static int64_t growth_bytes(const struct facts *facts, const struct curve *curve, bool resident)
 {
 	int64_t end = resident ? facts->end_bytes : facts->end->bytes[BALANCE_VIRTUAL];
-	int64_t bytes = minus(end, base_bytes(facts, curve, resident));
+	int64_t bytes = minus(minus(end, facts->tidied_bytes), base_bytes(facts, curve, resident));
 	int64_t seen = grown(curve, 0, curve->last);
 
 	return bytes > seen ? bytes : seen;

@@ -12,7 +12,7 @@
 struct facts {
 	const struct model *model;
 	const struct process_model *process;
-	const struct balances *end;  /* now, or just before its memory went */
+	const struct balances *end;  /* now, or before it began to end */
 	int64_t end_bytes;	     /* RSS of that */
 	int64_t born_bytes;	     /* RSS that it began with: before memtrace, by fork, by exec */
 	int64_t touched_bytes;	     /* that came to RSS since then */
@@ -25,6 +25,10 @@ struct facts {
 	int64_t floor_bytes;	     /* of this rule: less is not worth a word */
 	int64_t claimed_virtual_bytes; /* of what was never touched: has a finding already */
 	int64_t claimed_bytes;	     /* of the anonymous memory at the end: has a finding already */
+	struct balances before_end;
+	struct released tidied[8];   /* what it gave back only because it ended, by operation */
+	size_t tidied_count;
+	int64_t tidied_bytes;
 	const struct holder *holders; /* in no order; none without sites */
 	size_t holder_count;
 };
@@ -76,6 +80,12 @@ void rule_add_end(const struct facts *facts, struct finding *finding);
 
 /* What its calls gave back, as {calls} and a number for each call; false: nothing. */
 bool rule_add_returned(const struct facts *facts, struct finding *finding);
+
+/* Takes what it freed only because it ended as in use until then. */
+void rule_look_before_end(struct facts *facts);
+
+/* What it gave back by an operation only because it ended. */
+int64_t rule_tidied(const struct facts *facts, const char *operation);
 
 /* Who holds most, and how much of it, as {site} and {site_bytes}; silent without sites. */
 void rule_add_holder(const struct facts *facts, struct finding *finding);

@@ -50,11 +50,31 @@ static bool add(struct finding *finding, const struct holder *most, const char *
 	return true;
 }
 
+/* Of what was freed at the end: who touched most of it, if that can be all it had. */
+static const struct holder *most_until_end(const struct facts *facts)
+{
+	const struct holder *most = NULL;
+
+	for (size_t i = 0; i < facts->holder_count; i++) {
+		const struct holder *holder = &facts->holders[i];
+
+		if (holder->touched_bytes <= facts->end->bytes[BALANCE_ANON] &&
+		    holder->touched_bytes > (most ? most->touched_bytes : 0))
+			most = holder;
+	}
+	return most;
+}
+
 void rule_add_holder(const struct facts *facts, struct finding *finding)
 {
 	const struct holder *most = most_of(facts->holders, facts->holder_count, held);
 
-	add(finding, most, "site", "site_bytes", most ? most->held_bytes : 0);
+	if (facts->tidied_bytes > (most ? most->held_bytes : 0)) {
+		most = most_until_end(facts);
+		add(finding, most, "site", "site_bytes", most ? most->touched_bytes : 0);
+	} else {
+		add(finding, most, "site", "site_bytes", most ? most->held_bytes : 0);
+	}
 }
 
 /* The largest of another part of the sites. */
