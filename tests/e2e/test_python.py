@@ -13,6 +13,7 @@ from program import memtrace
 import support
 
 CHAINS = pathlib.Path(__file__).with_name("chains.py")
+COPIES = CHAINS.with_name("copies.c")
 PAGE = 4096
 # Of this machine, the oldest and the newest of Debian's.
 INTERPRETERS = interpreters.chosen(os.environ.get("MEMTRACE_PYTHONS", "3,3.9,3.14"))
@@ -152,6 +153,26 @@ def test_interpreter_that_contradicts_itself_has_native_frames_only(tmp_path):
     out, sites = run(tmp_path, *other.command(CHAINS))
     assert json.loads(out) and sites and not any(map(python_frames, sites))
     assert "native frames only" in (tmp_path / "report.json").read_text()
+
+
+def test_copies_of_instructions(tmp_path):
+    """Of 3.14 without its lock, which Debian has not: a program has in memory what it would."""
+    program = tmp_path / "copies"
+    subprocess.run(["gcc", "-O2", "-g", "-Wall", "-Werror", "-rdynamic", "-pthread",
+                    "-fno-optimize-sibling-calls", COPIES, "-o", program], check=True)
+    said, sites = run(tmp_path, program)
+    expected = json.loads(said)
+    assert len(expected) == 20
+    touched = {pages: touched_by(sites, chain) // PAGE for pages, chain in expected.items()}
+    assert touched == {pages: int(pages) for pages in expected}
+
+
+def test_program_that_ends_at_once_has_its_callers(tmp_path):
+    """All that it touches is touched from its line, however short it runs."""
+    _, sites = run(tmp_path, "/usr/bin/python3", "-S", "-c",
+                   "pages = [bytearray(4096) for _ in range(2003)]")
+    own = sum(site["touched_bytes"] for site in sites if ["<module>", 1] in python_frames(site))
+    assert 2003 <= own // PAGE < 2003 + 128
 
 
 REPLACED = """
