@@ -352,6 +352,7 @@ enum mt_event_kind {
 	MT_EVENT_EXIT,
 	MT_EVENT_SHARES, /* a process lives in another's address space, to stay there */
 	MT_EVENT_STACK,	 /* struct mt_event_stack */
+	MT_EVENT_PIECE,	 /* struct mt_event_piece */
 	MT_EVENT_CODE,	 /* struct mt_event_code */
 	MT_EVENT_PYTHON, /* struct mt_event_python */
 	MT_EVENT_LINES,	 /* struct mt_event_lines */

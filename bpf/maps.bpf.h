@@ -229,6 +229,14 @@ struct {
 	__type(value, struct mt_walk);
 } walks SEC(".maps");
 
+/* Of a stack that is to be walked later. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct mt_event_piece);
+} pieces SEC(".maps");
+
 /* Stacks that were walked on this CPU, by a hash of where they begin. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

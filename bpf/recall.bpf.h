@@ -57,6 +57,14 @@ static __always_inline __u64 use_bx(struct mt_walk *walk)
 	return walk->bx;
 }
 
+/* It is the task's own in the innermost frame alone.  A walk by it is not kept: such code runs for
+ * a moment. */
+static __always_inline __u64 use_r11(struct mt_walk *walk)
+{
+	walk->words.count = MT_KEPT_WORDS + 1;
+	return walk->count == 1 ? walk->r11 : 0;
+}
+
 /* ---- what is kept ---- */
 
 static __always_inline bool begins_alike(const struct mt_walk *walk, const struct mt_kept *one)

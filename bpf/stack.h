@@ -11,7 +11,7 @@
 #define MT_EXECS 128	   /* mappings of code in a process; a power of two */
 #define MT_LEAF_ROWS 1024  /* rows of user/symbol/cfi.h in a leaf */
 #define MT_LEAVES 2048	   /* of a file */
-#define MT_FAR 16
+#define MT_FAR 32	   /* offsets of user/symbol/cfi.h; a power of two */
 #define MT_SEGMENTS 4	   /* of code, in a file */
 #define MT_VDSO 0	   /* number of the code that the kernel gives to each process */
 #define MT_SITES 16384
@@ -97,6 +97,7 @@ enum mt_stack_end {
 	MT_STACK_UNREAD,    /* memory that is not there */
 	MT_STACK_BACKWARDS, /* a caller below its callee */
 	MT_STACK_PYTHON,    /* callers in Python that could not be read */
+	MT_STACK_NO_TABLE,  /* code whose table is not made yet */
 };
 
 /* Of a space; what has no stack is not counted here. */
@@ -164,6 +165,25 @@ struct mt_event_stack {
 };
 _Static_assert(sizeof(struct mt_event_stack) == sizeof(struct mt_event) + 8 + 8ul * MT_FRAMES,
 	       "mt_event_stack");
+
+/*
+ * A stack with code in it whose table is not there yet: what it can be walked by later.  Of the
+ * words above the stack pointer those that point into code or to the stack; of the others nothing
+ * depends.
+ */
+#define MT_PIECE_BYTES 131072 /* of a stack; a power of two */
+#define MT_PIECE_WORDS 2048  /* of them; a power of two */
+#define MT_PIECE_SHIFT 48    /* a word's place, in words from the stack pointer, is above it */
+
+struct mt_event_piece {
+	struct mt_event event; /* value: the stack's number */
+	__u32 slot, serial;    /* of the space */
+	__u64 ip, sp, bp, bx, r11;
+	__u64 count;
+	__u64 word[MT_PIECE_WORDS];
+};
+_Static_assert(sizeof(struct mt_event_piece) == sizeof(struct mt_event) + 56 + 8ul * MT_PIECE_WORDS,
+	       "mt_event_piece");
 
 /* Code that was not seen before: its table is to be made. */
 struct mt_event_code {
@@ -311,7 +331,7 @@ struct mt_view {
 _Static_assert(sizeof(struct mt_view) == 48, "mt_view");
 
 struct mt_walk {
-	__u64 ip, sp, bp, bx;
+	__u64 ip, sp, bp, bx, r11;
 	__u64 first_sp;
 	__u64 bp_from, bx_from; /* where they were read: see recall.bpf.h */
 	__u32 owner, changes, tables;
@@ -331,7 +351,7 @@ struct mt_walk {
 	struct mt_words words;
 	struct mt_python_walk python;
 };
-_Static_assert(sizeof(struct mt_walk) == 248 + 8 * MT_FRAMES + MT_WINDOW + MT_SPAN +
+_Static_assert(sizeof(struct mt_walk) == 256 + 8 * MT_FRAMES + MT_WINDOW + MT_SPAN +
 						 sizeof(struct mt_words) +
 						 sizeof(struct mt_python_walk),
 	       "mt_walk");

@@ -19,6 +19,8 @@ enum {
 	CFI_AT_RBP,
 	CFI_FAR_RSP,
 	CFI_FAR_RBP,
+	CFI_R11,
+	CFI_FAR_R11,
 	CFI_SIGNAL,
 	CFI_END,
 };
@@ -228,6 +230,10 @@ static __always_inline __u64 frame_address(struct mt_walk *walk, const struct mt
 		return walk->sp + far_offset(file, offset / 8);
 	case CFI_FAR_RBP:
 		return use_bp(walk) + far_offset(file, offset / 8);
+	case CFI_R11:
+		return use_r11(walk) + offset;
+	case CFI_FAR_R11:
+		return use_r11(walk) + far_offset(file, offset / 8);
 	}
 	return 0;
 }
@@ -261,6 +267,12 @@ static __always_inline long leave_frame(struct mt_walk *walk, const struct mt_fi
 	return ip ? 0 : stop(walk, MT_STACK_WHOLE);
 }
 
+/* Else it is being made. */
+static __always_inline bool has_table(__u32 number, const struct mt_file *file)
+{
+	return file->known && (!file->leaves || bpf_map_lookup_elem(&tables, &number));
+}
+
 static long take_step(__u32 number, struct step *step)
 {
 	struct mt_walk *walk = step->walk;
@@ -278,7 +290,8 @@ static long take_step(__u32 number, struct step *step)
 	row = find_row(walk->file, look - walk->bias - file->base);
 	switch ((row >> 32) & 15) {
 	case CFI_NONE:
-		return stop(walk, MT_STACK_NO_ROW);
+		return stop(walk, has_table(walk->file, file) ? MT_STACK_NO_ROW :
+								MT_STACK_NO_TABLE);
 	case CFI_END:
 		return stop(walk, MT_STACK_WHOLE);
 	case CFI_SIGNAL:
@@ -327,6 +340,8 @@ static __always_inline __u32 number_of(const struct mt_walk *walk)
 	bpf_ringbuf_discard(event, 0);
 	return known_number(hash);
 }
+
+#include "bpf/piece.bpf.h"
 
 static __always_inline struct mt_walk *my_walk(void)
 {
@@ -379,6 +394,8 @@ static __always_inline __u32 find_stack(struct mt_walk *walk)
 	} else {
 		begin_words(walk, known);
 		walk_native(walk);
+		if (walk->end == MT_STACK_NO_TABLE)
+			return put_off(walk, known) ?: number_of(walk);
 		keep_native(walk, known);
 	}
 	if (walk->python.interpreter)
@@ -425,6 +442,7 @@ static __always_inline __u32 walk_from(__u32 slot, const struct pt_regs *regs)
 	walk->sp = regs->sp;
 	walk->bp = regs->bp;
 	walk->bx = regs->bx;
+	walk->r11 = regs->r11;
 	return walk_here(slot);
 }
 

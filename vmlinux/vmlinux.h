@@ -287,6 +287,7 @@ struct bpf_array {
 struct pt_regs {
 	unsigned long bp;
 	unsigned long bx;
+	unsigned long r11;
 	unsigned long r10;
 	unsigned long r8;
 	unsigned long ax;

@@ -27,7 +27,8 @@ def complete():
     document["processes"][0].update(
         stands_for=2,
         unsited={"resident_bytes": 0, "virtual_bytes": 0, "meaning": "before memtrace"},
-        sites=[{"stack": [frame], "truncated": False, "reserved_bytes": 0,
+        sites=[{"stack": [frame], "truncated": True,
+                "truncated_because": "too deep", "reserved_bytes": 0,
                 "unreserved_bytes": 0, "never_touched_bytes": 0,
                 "unreserved_untouched_bytes": 0, "gave_back_bytes": 0, "gave_back_by": {},
                 "touched_bytes": 0, "released_bytes": 0, "resident_bytes": 0, "swapped_bytes": 0,

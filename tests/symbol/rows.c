@@ -22,7 +22,8 @@ static uint64_t offset_of(const struct cfi_table *table, struct cfi_row row)
 {
 	uint64_t offset = cfi_offset_bytes(row);
 
-	if (cfi_kind(row) == CFI_FAR_RSP || cfi_kind(row) == CFI_FAR_RBP)
+	if (cfi_kind(row) == CFI_FAR_RSP || cfi_kind(row) == CFI_FAR_RBP ||
+	    cfi_kind(row) == CFI_FAR_R11)
 		return table->far[offset / 8];
 	return offset;
 }
@@ -43,7 +44,8 @@ static bool same_cfa(const struct cfi_table *table, struct cfi_row row, Dwarf_Fr
 {
 	static const unsigned int registers[CFI_KINDS] = { [CFI_RSP] = 7, [CFI_RBP] = 6,
 							   [CFI_RBX] = 3, [CFI_FAR_RSP] = 7,
-							   [CFI_FAR_RBP] = 6 };
+							   [CFI_FAR_RBP] = 6, [CFI_R11] = 11,
+							   [CFI_FAR_R11] = 11 };
 	unsigned int number = registers[cfi_kind(row)];
 	Dwarf_Op *operations;
 	size_t count;

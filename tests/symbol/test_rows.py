@@ -13,9 +13,11 @@ ROWS = pathlib.Path(__file__).resolve().parents[2] / "build/tests/symbol/rows"
 LIBRARIES = "/usr/lib/x86_64-linux-gnu/"
 ADDRESSES = 20_000  # held against libdw, in each file
 
-NONE, RSP, RBP, RBX, PLT, AT_RBP, FAR_RSP, FAR_RBP, SIGNAL, END, UNKNOWN = range(11)
+(NONE, RSP, RBP, RBX, PLT, AT_RBP, FAR_RSP, FAR_RBP, R11, FAR_R11, SIGNAL, END,
+ UNKNOWN) = range(13)
 LOST, THERE = 127, 126
-BY_REGISTER = {"rsp": (RSP, FAR_RSP), "rbp": (RBP, FAR_RBP), "rbx": (RBX,)}
+BY_REGISTER = {"rsp": (RSP, FAR_RSP), "rbp": (RBP, FAR_RBP), "rbx": (RBX,),
+               "r11": (R11, FAR_R11)}
 
 
 def numpy_core():
@@ -84,7 +86,7 @@ def same(row, said):
         return kind == END
     cfa = re.fullmatch(r"(r\w+)\+(\d+)", said["CFA"])
     if kind == UNKNOWN:
-        return None if not cfa or cfa.group(1) not in ("rsp", "rbp") else False
+        return None if not cfa or cfa.group(1) not in BY_REGISTER else False
     if kind == SIGNAL:
         return None
     if not cfa:

@@ -6,6 +6,7 @@
 #include "build/memtrace.skel.h"
 #include "user/base/cleanup.h"
 #include "user/base/memory.h"
+#include "user/collect/self.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -21,6 +22,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#define KEPT_NS 1000000000 /* tables, for stacks that are walked on this side */
 #define DEPTH 4 /* of libraries that need libraries */
 
 #if defined(__x86_64__)
@@ -32,16 +34,24 @@
 struct code_file {
 	char *path; /* as a process has it */
 	struct code *code;
+	struct cfi_table *table; /* NULL: not needed on this side, or not any more */
+	int descriptor;		 /* the code's */
+	uint32_t pid;		 /* of a process that has it, 0: none does */
 };
 
 struct code_files {
 	struct kernel *kernel;
 	struct python *python; /* NULL: not asked for */
 	struct code_file files[MT_FILES]; /* by number */
+	/* Files that were opened, and that the kernel side is to hear of. */
+	uint32_t opened[MT_FILES];
+	uint32_t opened_count;
 	/* Tables that the kernel side does not have yet. */
 	uint32_t made[MT_FILES];
 	int made_fds[MT_FILES];
 	uint32_t made_count;
+	bool has_tables; /* on this side ... */
+	uint64_t walked_ns; /* ... by which stacks were walked last at that time */
 };
 
 /* ---- tables ---- */
@@ -104,10 +114,33 @@ static void give_rows(struct code_files *all, uint32_t number, const struct cfi_
 		return;
 	file->leaves = (uint32_t)leaves;
 	file->base = table->base;
-	for (size_t i = 0; i < table->far_count && i < MT_FAR; i++)
+	_Static_assert(CFI_FAR == MT_FAR, "each side has its own");
+	for (size_t i = 0; i < table->far_count; i++)
 		file->far[i] = table->far[i];
 	all->made[all->made_count] = number;
 	all->made_fds[all->made_count++] = fd;
+}
+
+/* Without rows where nothing describes the code. */
+static const struct cfi_table *table_of(struct code_files *all, struct code_file *file)
+{
+	if (!file->table) {
+		file->table = memory_new(1, sizeof(*file->table));
+		error_free(code_rows(file->code, file->table));
+		all->has_tables = true;
+	}
+	return file->table;
+}
+
+static void drop_tables(struct code_files *all)
+{
+	for (size_t i = 0; i < MT_FILES && all->has_tables; i++) {
+		if (all->files[i].table)
+			cfi_free(all->files[i].table);
+		free(all->files[i].table);
+		all->files[i].table = NULL;
+	}
+	all->has_tables = false;
 }
 
 /* What the kernel side needs to know of a file: without rows it is where stacks end. */
@@ -116,17 +149,12 @@ static void give_file(struct code_files *all, uint32_t number, struct code *code
 	struct code_segment segments[MT_SEGMENTS];
 	size_t count = code_segments(code, segments, MT_SEGMENTS);
 	struct mt_file file = { .known = 1 };
-	struct cfi_table table = { 0 };
-	struct error *error = code_rows(code, &table);
 
 	for (size_t i = 0; i < MT_SEGMENTS; i++)
 		file.segment[i].offset = i < count ? segments[i].offset : MT_NO_ADDRESS;
 	for (size_t i = 0; i < count; i++)
 		file.segment[i].shift = segments[i].shift;
-	if (!error)
-		give_rows(all, number, &table, &file);
-	error_free(error);
-	cfi_free(&table);
+	give_rows(all, number, table_of(all, &all->files[number]), &file);
 	bpf_map_update_elem(bpf_map__fd(all->kernel->skeleton->maps.files), &number, &file,
 			    BPF_ANY);
 }
@@ -134,19 +162,19 @@ static void give_file(struct code_files *all, uint32_t number, struct code *code
 /* ---- files ---- */
 
 /* Debug symbols: as the process sees them while it is there, then as memtrace does. */
-static void find_debug(const struct code_file *file, uint32_t pid)
+static void find_debug(const struct code_file *file)
 {
 	cleanup_close int own = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	cleanup_close int root = -1;
 	char name[32];
 
-	snprintf(name, sizeof(name), "/proc/%u/root", pid);
-	root = pid ? open(name, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+	snprintf(name, sizeof(name), "/proc/%u/root", file->pid);
+	root = file->pid ? open(name, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
 	code_find_debug(file->code, root, file->path);
 	code_find_debug(file->code, own, file->path);
 }
 
-/* `pid` of a process that has it, 0: none does. */
+/* Opened at once, since the process may end: what is in it can be read later. */
 static void keep_file(struct code_files *all, uint32_t number, uint32_t pid, int descriptor,
 		      const char *path, size_t bytes)
 {
@@ -156,10 +184,30 @@ static void keep_file(struct code_files *all, uint32_t number, uint32_t pid, int
 	if (!file->code)
 		return;
 	file->path = memory_copy(path, bytes);
+	file->descriptor = descriptor;
+	file->pid = pid;
+	all->opened[all->opened_count++] = number; /* each is opened once */
+}
+
+static void settle_file(struct code_files *all, uint32_t number)
+{
+	struct code_file *file = &all->files[number];
+
 	give_file(all, number, file->code);
 	if (all->python)
-		python_see_file(all->python, number, descriptor, file->path);
-	find_debug(file, pid);
+		python_see_file(all->python, number, file->descriptor, file->path);
+}
+
+void code_settle(struct code_files *all)
+{
+	if (!all->opened_count)
+		return;
+	for (uint32_t i = 0; i < all->opened_count; i++)
+		settle_file(all, all->opened[i]);
+	give_tables(all);
+	for (uint32_t i = 0; i < all->opened_count; i++)
+		find_debug(&all->files[all->opened[i]]);
+	all->opened_count = 0;
 }
 
 /* What is mapped there, whatever has become of its path. */
@@ -184,7 +232,7 @@ void code_add(struct code_files *all, const struct mt_event_code *event)
 
 	if (number < MT_FILES && !all->files[number].code)
 		add_file(all, number, event->event.pid, event->start, event->end);
-	give_tables(all);
+	all->walked_ns = self_monotonic_ns(); /* what met it meanwhile is to come */
 }
 
 /* The number of a file, which this side or the other gives it at first sight. */
@@ -283,7 +331,8 @@ static void expect(struct code_files *all, const char *command)
 void code_expect(struct code_files *all, const char *command)
 {
 	expect(all, command);
-	give_tables(all);
+	code_settle(all);
+	drop_tables(all);
 }
 
 /* ---- processes that were there before ---- */
@@ -331,7 +380,23 @@ void code_read(struct code_files *all, uint32_t slot, uint32_t pid)
 		add_mapping(all, pid, line, execs);
 	}
 	bpf_map_update_elem(bpf_map__fd(skeleton->maps.execs), &slot, execs, BPF_ANY);
-	give_tables(all);
+	code_settle(all);
+}
+
+/* ---- stacks that had no tables ---- */
+
+const struct cfi_table *code_table(struct code_files *all, uint32_t number)
+{
+	if (number >= MT_FILES || !all->files[number].code)
+		return NULL;
+	all->walked_ns = self_monotonic_ns();
+	return table_of(all, &all->files[number]);
+}
+
+void code_tidy(struct code_files *all)
+{
+	if (all->has_tables && self_monotonic_ns() - all->walked_ns > KEPT_NS)
+		drop_tables(all);
 }
 
 /* ---- the whole ---- */
@@ -367,6 +432,7 @@ void code_files_free(struct code_files *all)
 {
 	if (!all)
 		return;
+	drop_tables(all);
 	for (size_t i = 0; i < MT_FILES; i++) {
 		code_close(all->files[i].code);
 		free(all->files[i].path);

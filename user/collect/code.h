@@ -16,14 +16,24 @@ struct code_files;
 struct code_files *code_files_new(struct kernel *kernel, struct python *python);
 void code_files_free(struct code_files *all);
 
-/* A file that the kernel side has seen in a process for the first time. */
+/* A file that the kernel side has seen in a process for the first time: it is opened. */
 void code_add(struct code_files *all, const struct mt_event_code *event);
+
+/* Gives the kernel side what it needs of those that were opened. */
+void code_settle(struct code_files *all);
 
 /* Makes the tables of a command that is about to begin, and of its libraries. */
 void code_expect(struct code_files *all, const char *command);
 
 /* Tells the kernel side of the code in a process that was there before it. */
 void code_read(struct code_files *all, uint32_t slot, uint32_t pid);
+
+/* The rows of a file, to walk a stack by that the kernel side had no table for: NULL where there is
+ * no such file.  They stay until code_tidy(). */
+const struct cfi_table *code_table(struct code_files *all, uint32_t number);
+
+/* Drops the tables that this side has, where no stack was walked by them for a while. */
+void code_tidy(struct code_files *all);
 
 /* The file with that number, NULL: none that could be read. */
 struct code *code_file(const struct code_files *all, uint64_t number, const char **path);

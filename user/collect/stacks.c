@@ -7,6 +7,8 @@
 #include "user/base/cleanup.h"
 #include "user/base/memory.h"
 #include "user/collect/code.h"
+#include "user/collect/merge.h"
+#include "user/collect/piece.h"
 #include "user/collect/python.h"
 #include "user/collect/site.h"
 #include "user/symbol/frame.h"
@@ -34,6 +36,7 @@ struct stacks {
 	struct code_files *files;
 	struct stack *stacks; /* by number */
 	size_t stack_room;
+	uint32_t *same; /* of each number, the first one of the same stack; NULL: not needed yet */
 	struct known *known; /* by slot */
 	struct site_store *sites;
 	struct python *python; /* NULL: not asked for */
@@ -63,34 +66,69 @@ void stacks_free(struct stacks *stacks)
 	for (size_t i = 0; i < stacks->stack_room; i++)
 		free(stacks->stacks[i].frames);
 	free(stacks->stacks);
+	free(stacks->same);
 	free(stacks->known);
 	python_free(stacks->python);
 	free(stacks);
 }
 
+static void keep_stack(struct stacks *stacks, uint32_t number, const uint64_t *frames, size_t count,
+		       uint32_t end)
+{
+	struct stack *stack = &stacks->stacks[number];
+
+	free(stack->frames);
+	stack->count = (uint32_t)count;
+	stack->end = end;
+	stack->frames = memory_copy(frames, count * sizeof(*frames));
+	if (stacks->python)
+		stack->count = (uint32_t)python_merge(stacks->python, stack->frames, count,
+						      end == MT_STACK_WHOLE);
+}
+
+static void add_stack(struct stacks *stacks, const struct mt_event_stack *event, size_t bytes)
+{
+	uint32_t number = (uint32_t)event->event.value;
+
+	if (bytes >= sizeof(*event) && number < stacks->stack_room && event->count <= MT_FRAMES)
+		keep_stack(stacks, number, (const uint64_t *)event->frame, event->count,
+			   event->end);
+}
+
+static void add_piece(struct stacks *stacks, const struct mt_event_piece *event, size_t bytes)
+{
+	uint32_t number = (uint32_t)event->event.value, end;
+	uint64_t frames[MT_FRAMES];
+	size_t count;
+
+	if (bytes < offsetof(struct mt_event_piece, word) || number >= stacks->stack_room ||
+	    event->count > (bytes - offsetof(struct mt_event_piece, word)) / sizeof(uint64_t))
+		return;
+	count = piece_walk(stacks->files, stacks->kernel, event, frames, &end);
+	keep_stack(stacks, number, frames, count, end);
+}
+
 void stacks_add(struct stacks *stacks, const struct mt_event *event, size_t bytes)
 {
-	const struct mt_event_stack *from = (const struct mt_event_stack *)event;
-	uint32_t number = (uint32_t)event->value;
-	struct stack *stack;
-
-	if (event->kind == MT_EVENT_CODE && bytes >= sizeof(struct mt_event_code))
-		code_add(stacks->files, (const struct mt_event_code *)event);
-	if (event->kind == MT_EVENT_RANGE && bytes >= sizeof(struct mt_event_range))
-		site_store_add(stacks->sites, (const struct mt_event_range *)event);
-	if (stacks->python)
-		python_add(stacks->python, event, bytes);
-	if (event->kind != MT_EVENT_STACK || bytes < sizeof(*from) ||
-	    number >= stacks->stack_room || from->count > MT_FRAMES)
-		return;
-	stack = &stacks->stacks[number];
-	free(stack->frames);
-	stack->count = from->count;
-	stack->end = from->end;
-	stack->frames = memory_copy(from->frame, from->count * sizeof(from->frame[0]));
-	if (stacks->python)
-		stack->count = python_merge(stacks->python, stack->frames, stack->count,
-					    stack->end == MT_STACK_WHOLE);
+	switch (event->kind) {
+	case MT_EVENT_STACK:
+		add_stack(stacks, (const struct mt_event_stack *)event, bytes);
+		break;
+	case MT_EVENT_PIECE:
+		add_piece(stacks, (const struct mt_event_piece *)event, bytes);
+		break;
+	case MT_EVENT_CODE:
+		if (bytes >= sizeof(struct mt_event_code))
+			code_add(stacks->files, (const struct mt_event_code *)event);
+		break;
+	case MT_EVENT_RANGE:
+		if (bytes >= sizeof(struct mt_event_range))
+			site_store_add(stacks->sites, (const struct mt_event_range *)event);
+		break;
+	default:
+		if (stacks->python)
+			python_add(stacks->python, event, bytes);
+	}
 }
 
 static uint32_t missed(const struct stacks *stacks, uint32_t slot, struct mt_execs *execs)
@@ -107,6 +145,7 @@ void stacks_tick(struct stacks *stacks)
 	cleanup_free struct mt_execs *execs = memory_new(1, sizeof(*execs));
 	const struct kernel *kernel = stacks->kernel;
 
+	code_settle(stacks->files);
 	site_store_sweep(stacks->sites);
 	for (uint32_t slot = 1; slot < kernel_used_slots(kernel); slot++) {
 		const struct mt_space *space = &kernel->spaces[slot];
@@ -123,6 +162,7 @@ void stacks_tick(struct stacks *stacks)
 		known->serial = space->serial + 1; /* 0: none */
 		code_read(stacks->files, slot, space->pid);
 	}
+	code_tidy(stacks->files);
 }
 
 void stacks_expect(struct stacks *stacks, const char *command)
@@ -258,9 +298,49 @@ static void record_stacks(struct stacks *stacks, const bool *wanted, uint64_t li
 		mt__stack__free_unpacked(capture->stacks[--capture->n_stacks], NULL);
 }
 
+/* ---- stacks that came to have several numbers ---- */
+
+static int compare_stacks(const struct stack *left, const struct stack *right)
+{
+	if (left->count != right->count || left->end != right->end)
+		return left->count != right->count ? (left->count < right->count ? -1 : 1) :
+						     (left->end < right->end ? -1 : 1);
+	return left->count ? memcmp(left->frames, right->frames,
+				    left->count * sizeof(*left->frames)) : 0;
+}
+
+/* By what they are, and then by number. */
+static int compare_places(const void *a, const void *b)
+{
+	const struct stack *left = *(const struct stack *const *)a;
+	const struct stack *right = *(const struct stack *const *)b;
+
+	return compare_stacks(left, right) ?: (left > right) - (left < right);
+}
+
+static void find_same(struct stacks *stacks)
+{
+	cleanup_free const struct stack **order = memory_new(stacks->stack_room, sizeof(*order));
+	const struct stack *first = NULL;
+
+	free(stacks->same);
+	stacks->same = memory_new(stacks->stack_room, sizeof(*stacks->same));
+	for (size_t i = 0; i < stacks->stack_room; i++)
+		order[i] = &stacks->stacks[i];
+	qsort(order, stacks->stack_room, sizeof(*order), compare_places);
+	for (size_t i = 0; i < stacks->stack_room; i++) {
+		/* Those that were lost are not the same for all we know. */
+		if (!first || !order[i]->count || compare_stacks(first, order[i]))
+			first = order[i];
+		stacks->same[order[i] - stacks->stacks] = (uint32_t)(first - stacks->stacks);
+	}
+}
+
 void stacks_record(struct stacks *stacks, Mt__Capture *capture)
 {
 	kernel_poll(stacks->kernel);
+	code_settle(stacks->files);
+	find_same(stacks);
 	site_store_read(stacks->sites);
 	record_stacks(stacks, NULL, FRAME_LINES_NS, capture);
 }
@@ -271,7 +351,9 @@ void stacks_look(struct stacks *stacks, uint32_t serial, Mt__Capture *capture,
 	cleanup_free bool *wanted = memory_new(stacks->stack_room, sizeof(*wanted));
 
 	kernel_poll(stacks->kernel);
+	find_same(stacks);
 	site_store_look(stacks->sites, serial, process);
+	merge_sites(process, stacks->same);
 	for (size_t i = 0; i < process->n_sites; i++)
 		wanted[process->sites[i]->stack] = true;
 	record_stacks(stacks, wanted, LOOK_LINES_NS, capture);
@@ -280,6 +362,7 @@ void stacks_look(struct stacks *stacks, uint32_t serial, Mt__Capture *capture,
 void stacks_record_sites(const struct stacks *stacks, uint32_t serial, Mt__Process *process)
 {
 	site_store_record(stacks->sites, serial, process);
+	merge_sites(process, stacks->same);
 }
 
 uint32_t stacks_toucher(const struct stacks *stacks, uint32_t pid, uint64_t address)

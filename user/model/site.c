@@ -40,6 +40,24 @@ static void read_frame(struct frame_model *frame, const Mt__Frame *from)
 	};
 }
 
+/* Why it ends where it does, as enum mt_stack_end has it. */
+static const char *why_truncated(uint32_t end)
+{
+	static const char *const words[] = {
+		NULL,
+		"too deep",
+		"code of no file",
+		"code that nothing describes",
+		"a caller that cannot be computed",
+		"memory that could not be read",
+		"a caller below its callee",
+		"callers in Python that could not be read",
+		"code without a table so far",
+	};
+
+	return words[end < sizeof(words) / sizeof(words[0]) ? end : 4];
+}
+
 static void read_stack(struct stack_model *stack, const struct code_model *code,
 		       const Mt__Stack *from)
 {
@@ -48,6 +66,7 @@ static void read_stack(struct stack_model *stack, const struct code_model *code,
 	for (size_t i = 0; i < from->n_frame; i++)
 		stack->frames[i] = &code->frames[from->frame[i]];
 	stack->truncated = from->end != 0;
+	stack->why = why_truncated(from->end);
 }
 
 void code_build(struct code_model *code, const Mt__Capture *capture)

@@ -25,7 +25,8 @@ struct frame_model {
 struct stack_model {
 	const struct frame_model **frames; /* the innermost first */
 	size_t count;
-	bool truncated; /* there are callers that are not known */
+	bool truncated; /* there are callers that are not known ... */
+	const char *why; /* ... for this reason; NULL: it is whole */
 };
 
 /* All code that a capture names, whichever process ran it. */

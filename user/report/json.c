@@ -171,8 +171,9 @@ static json_t *site(const struct site_model *from)
 
 	for (size_t i = 0; i < from->stack->count; i++)
 		json_array_append_new(stack, json_of_frame(from->stack->frames[i]));
-	return json_pack("{s:o, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}",
+	return json_pack("{s:o, s:b, s:s?, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}",
 			 "stack", stack, "truncated", from->stack->truncated,
+			 "truncated_because", from->stack->why,
 			 "reserved_bytes", (json_int_t)from->reserved_bytes,
 			 "unreserved_bytes", (json_int_t)from->unreserved_bytes,
 			 "never_touched_bytes", (json_int_t)from->never_touched_bytes,

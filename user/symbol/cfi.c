@@ -80,6 +80,8 @@ static uint16_t rule_of_register(struct cfi_table *table, const struct cfi_rules
 		return fits(offset) ? rule(CFI_RSP, offset) : far_rule(table, CFI_FAR_RSP, offset);
 	case CFI_REGISTER_RBP:
 		return fits(offset) ? rule(CFI_RBP, offset) : far_rule(table, CFI_FAR_RBP, offset);
+	case CFI_REGISTER_R11:
+		return fits(offset) ? rule(CFI_R11, offset) : far_rule(table, CFI_FAR_R11, offset);
 	case CFI_REGISTER_RBX:
 		return fits(offset) ? rule(CFI_RBX, offset) : CFI_UNKNOWN;
 	}

@@ -22,6 +22,8 @@ enum cfi_kind {
 	CFI_AT_RBP,	/* what lies at rbp - offset: realigned stacks */
 	CFI_FAR_RSP,	/* rsp + far[offset / 8] */
 	CFI_FAR_RBP,	/* rbp + far[offset / 8] */
+	CFI_R11,	/* r11 + offset, in the innermost frame: a big frame's pages are probed */
+	CFI_FAR_R11,	/* r11 + far[offset / 8] */
 	CFI_SIGNAL,	/* the frame that the kernel builds for a signal: rsp points to it */
 	CFI_END,	/* nobody called this */
 	CFI_UNKNOWN,	/* described by what no row can hold */
@@ -43,7 +45,7 @@ struct cfi_row {
 };
 _Static_assert(sizeof(struct cfi_row) == 8, "cfi_row");
 
-#define CFI_FAR 64 /* offsets of 32 KiB and more, in one file */
+#define CFI_FAR 32 /* offsets of 32 KiB and more, in one file */
 #define CFI_ROWS (16 << 20)
 
 struct cfi_table {
