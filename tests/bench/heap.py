@@ -3,7 +3,6 @@
 import argparse
 import json
 import pathlib
-import re
 import statistics
 import subprocess
 
@@ -11,19 +10,18 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 HEAP = ROOT / "build" / "tests" / "bench" / "heap"
 MEMTRACE = ROOT / "build" / "memtrace"
 MIB = 2 ** 20
-MS = {"ns": 1e-6, "us": 1e-3, "ms": 1, "s": 1e3}
 
 
 def look(pid):
-    """ms of CPU time, the figures, and the memory that memtrace has in the end."""
+    """ms by the clock, of CPU time, the figures, and the memory that memtrace has in the end."""
     done = subprocess.run([MEMTRACE, "-d", "0.1", "-f", "json", "-p", str(pid)], check=True,
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
     document = json.loads(done.stdout)
     capture = document["capture"]
-    took = re.search(r"which took ([\d.]+) (\w+) of CPU time", " ".join(capture["notes"]))
+    overhead = capture["overhead"]
     glibc = document["processes"][0]["allocators"][0]
-    return (float(took.group(1)) * MS[took.group(2)], glibc,
-            capture["overhead"]["resident_bytes"])
+    return (overhead["allocators_ns"] / 1e6, overhead["allocators_cpu_ns"] / 1e6, glibc,
+            overhead["resident_bytes"])
 
 
 def measure(mib, block, kept, rounds):
@@ -35,12 +33,11 @@ def measure(mib, block, kept, rounds):
             looks = [look(heap.pid) for _ in range(rounds)]
         finally:
             heap.kill()
-    glibc = looks[-1][1]
+    glibc = looks[-1][2]
     chunks = glibc["figures"]["main_used_count"] + glibc["figures"]["main_free_count"]
-    took = statistics.median(one[0] for one in looks)
-    resident = statistics.median(one[2] for one in looks)
+    wall, took, resident = (statistics.median(one[i] for one in looks) for i in (0, 1, 3))
     print(f"| {mib:,} MiB, blocks of {block:,}, 1 of {kept} in use | {chunks:,} "
-          f"| {took:.0f} ms | {resident / MIB:.1f} MiB | {'yes' if glibc['complete'] else 'no'} |",
+          f"| {wall:.0f} ms | {took:.0f} ms | {resident / MIB:.1f} MiB | {'yes' if glibc['complete'] else 'no'} |",
           flush=True)
 
 
@@ -48,8 +45,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     rounds = parser.parse_args().rounds
-    print("| heap | chunks | CPU time of a look | memtrace's RSS at the end | all of it |")
-    print("| --- |" + " ---: |" * 4)
+    print("| heap | chunks | a look | its CPU time | memtrace's RSS at the end | all of it |")
+    print("| --- |" + " ---: |" * 5)
     for mib, block, kept in ((1024, 1000, 2), (1024, 100, 2), (1024, 48, 3)):
         measure(mib, block, kept, rounds)
 

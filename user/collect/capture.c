@@ -332,6 +332,7 @@ static Mt__Capture *begin(struct collector *collector, uint64_t duration_ns)
 	fill_features(collector, capture);
 	record_names(capture);
 	capture->overhead = cost_record(&collector->cost, &collector->kernel);
+	looks_record_cost(&collector->looks, capture->overhead);
 	return capture;
 }
 

@@ -135,9 +135,15 @@ static bool is_due(struct process *process, uint32_t page_bytes, uint64_t now)
 	       now - process->look->since_ns > PATIENCE_NS;
 }
 
+static void add_cost(struct looks *looks, uint64_t wall_began, uint64_t cpu_began)
+{
+	looks->wall_ns += self_monotonic_ns() - wall_began;
+	looks->spent_ns += self_cpu_ns() - cpu_began;
+}
+
 void looks_tick(struct looks *looks, struct process_table *table)
 {
-	uint64_t began = self_monotonic_ns(), spent = self_cpu_ns();
+	uint64_t began = self_monotonic_ns(), cpu = self_cpu_ns(), spent = looks->spent_ns;
 
 	if (!looks->on || !looks->command || began < looks->next_ns)
 		return;
@@ -148,8 +154,8 @@ void looks_tick(struct looks *looks, struct process_table *table)
 		look_at(looks, process, EACH_NS, false);
 		looks->count++;
 	}
-	spent = self_cpu_ns() - spent;
-	looks->spent_ns += spent;
+	add_cost(looks, began, cpu);
+	spent = looks->spent_ns - spent;
 	if (looks->spent_ns < CREDIT_NS)
 		spent = 0;
 	looks->next_ns = began + (spent * SHARE > OFTEN_NS ? spent * SHARE : OFTEN_NS);
@@ -198,14 +204,14 @@ static bool tidies_up(pid_t pid)
 /* As short as can be: who waits for it waits for us. */
 void looks_held(struct looks *looks, struct process *process)
 {
-	uint64_t cpu = self_cpu_ns();
+	uint64_t began = self_monotonic_ns(), cpu = self_cpu_ns();
 
 	if (!looks->on || !process || !is_there(process))
 		return;
 	if (!process->look)
 		process->look = memory_new(1, sizeof(*process->look));
 	if (!tidies_up(process->pid)) {
-		look_at(looks, process, EACH_NS, true);
+		look_at(looks, process, LAST_EACH_NS, true);
 		process->look->last = true;
 	}
 	process->look->busy_ns = busy_ns(process->pid);
@@ -213,7 +219,7 @@ void looks_held(struct looks *looks, struct process *process)
 	smaps_free(&process->look->smaps);
 	process->look->smaps = smaps_of(process->pid);
 	looks->count++;
-	looks->spent_ns += self_cpu_ns() - cpu;
+	add_cost(looks, began, cpu);
 }
 
 void looks_finish(struct looks *looks, struct process_table *table)
@@ -231,7 +237,7 @@ void looks_finish(struct looks *looks, struct process_table *table)
 		look_at(looks, process, LAST_EACH_NS, true);
 		looks->count++;
 	}
-	looks->spent_ns += self_cpu_ns() - cpu;
+	add_cost(looks, began, cpu);
 }
 
 /* What was seen of a program that it is not any more means nothing. */
@@ -272,9 +278,16 @@ struct smaps *look_mappings(const struct process *process)
 										     NULL;
 }
 
+void looks_record_cost(const struct looks *looks, Mt__Overhead *overhead)
+{
+	overhead->has_allocators_ns = overhead->has_allocators_cpu_ns = looks->count != 0;
+	overhead->allocators_ns = looks->wall_ns;
+	overhead->allocators_cpu_ns = looks->spent_ns;
+}
+
 bool looks_note(const struct looks *looks, char *note, size_t size)
 {
-	char time[32], skipped[80] = "";
+	char time[32], wall[32], skipped[80] = "";
 
 	if (!looks->count)
 		return false;
@@ -282,8 +295,9 @@ bool looks_note(const struct looks *looks, char *note, size_t size)
 		snprintf(skipped, sizeof(skipped), "; there was no time for %" PRIu64 " processes",
 			 looks->skipped);
 	snprintf(note, size, "The insides of allocators were looked at %" PRIu64 " time%s, which "
-		 "took %s of CPU time%s (--allocators off: not at all).", looks->count,
-		 looks->count == 1 ? "" : "s",
-		 text_duration(time, sizeof(time), looks->spent_ns), skipped);
+		 "took %s of CPU time and %s by the clock%s (--allocators off: not at all).",
+		 looks->count, looks->count == 1 ? "" : "s",
+		 text_duration(time, sizeof(time), looks->spent_ns),
+		 text_duration(wall, sizeof(wall), looks->wall_ns), skipped);
 	return true;
 }

@@ -35,6 +35,7 @@ struct looks {
 	uint32_t page_bytes;
 	const struct stacks *stacks; /* NULL: they are not known */
 	uint64_t count, spent_ns; /* of CPU time */
+	uint64_t wall_ns; /* and by the clock: who is held waits so long */
 	uint64_t next_ns; /* not before that */
 	uint64_t skipped; /* processes that there was no time for at the end */
 };
@@ -59,6 +60,8 @@ void look_record(struct process *process, const Mt__Capture *capture, Mt__Proces
 
 /* What a process had mapped that was held at its end; NULL: it was not. */
 struct smaps *look_mappings(const struct process *process);
+
+void looks_record_cost(const struct looks *looks, Mt__Overhead *overhead);
 
 /* What it cost, a sentence; false where there was nothing to look at. */
 bool looks_note(const struct looks *looks, char *note, size_t size);

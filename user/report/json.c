@@ -317,11 +317,18 @@ static json_t *host(const Mt__Host *from)
 
 static json_t *overhead(const Mt__Overhead *from)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "bpf_ns",
-			 from->has_bpf_ns ? number(from->bpf_ns) : json_null(), "bpf_runs",
-			 number(from->bpf_runs), "user_cpu_ns", number(from->user_cpu_ns),
-			 "resident_bytes", number(from->resident_bytes), "kernel_bytes",
-			 number(from->kernel_bytes));
+	json_t *object = json_pack("{s:o, s:o, s:o, s:o, s:o}", "bpf_ns",
+				   from->has_bpf_ns ? number(from->bpf_ns) : json_null(),
+				   "bpf_runs", number(from->bpf_runs), "user_cpu_ns",
+				   number(from->user_cpu_ns), "resident_bytes",
+				   number(from->resident_bytes), "kernel_bytes",
+				   number(from->kernel_bytes));
+
+	if (from->has_allocators_ns)
+		json_object_set_new(object, "allocators_ns", number(from->allocators_ns));
+	if (from->has_allocators_cpu_ns)
+		json_object_set_new(object, "allocators_cpu_ns", number(from->allocators_cpu_ns));
+	return object;
 }
 
 static json_t *notes(const Mt__Capture *from)
