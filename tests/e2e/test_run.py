@@ -33,6 +33,16 @@ def test_status_of_a_command_that_a_signal_killed(name):
     assert json.loads(done.out)["processes"][0]["exit"] == {"code": 0, "signal": number}
 
 
+def test_command_that_looks_for_its_leaks(tmp_path):
+    """LeakSanitizer traces the process, and cannot where somebody else does."""
+    (tmp_path / "leaky.c").write_text("#include <stdlib.h>\nint main(void)\n{\n"
+                                      "\tfree(malloc(7));\n\treturn 5;\n}\n")
+    subprocess.run(["cc", "-fsanitize=address", "-o", tmp_path / "leaky", tmp_path / "leaky.c"],
+                   check=True)
+    done = memtrace(*TO_NOWHERE, "--", tmp_path / "leaky")
+    assert (done.status, done.err) == (5, b"")
+
+
 def test_report_follows_what_the_command_wrote():
     done = memtrace("--", "echo", "from the command")
     assert done.text.startswith("from the command\nmemtrace ")
