@@ -37,7 +37,8 @@ def measure(mib, block, kept, rounds):
     chunks = glibc["figures"]["main_used_count"] + glibc["figures"]["main_free_count"]
     wall, took, resident = (statistics.median(one[i] for one in looks) for i in (0, 1, 3))
     print(f"| {mib:,} MiB, blocks of {block:,}, 1 of {kept} in use | {chunks:,} "
-          f"| {wall:.0f} ms | {took:.0f} ms | {resident / MIB:.1f} MiB | {'yes' if glibc['complete'] else 'no'} |",
+          f"| {wall:.0f} ms | {took:.0f} ms | {resident / MIB:.1f} MiB "
+          f"| {'yes' if glibc['complete'] else 'no'} |",
           flush=True)
 
 

@@ -150,6 +150,33 @@ static void take_without_use(void)
 	hold(199 * 2 * MIB);
 }
 
+/* As Go, Java and jemalloc do. */
+static char *set_aside(long bytes)
+{
+	char *at = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (at == MAP_FAILED)
+		abort();
+	return at;
+}
+
+static void set_aside_alone(void)
+{
+	set_aside(701 * MIB);
+	hold(701 * MIB);
+}
+
+static void set_aside_and_use(void)
+{
+	char *at = set_aside(4096 * MIB);
+
+	if (mprotect(at, 60 * MIB, PROT_READ | PROT_WRITE))
+		abort();
+	madvise(at, 60 * MIB, MADV_NOHUGEPAGE);
+	memset(at, 7, 60 * MIB);
+	hold(60 * MIB);
+}
+
 /* ---- leaks ---- */
 
 static void leak_small(void)
@@ -309,6 +336,8 @@ static const struct program_case cases[] = {
 	{ "give-back-large", give_back_large },
 	{ "clear-and-leave", clear_and_leave },
 	{ "take-without-use", take_without_use },
+	{ "set-aside-alone", set_aside_alone },
+	{ "set-aside-and-use", set_aside_and_use },
 	{ "leak-small", leak_small },
 	{ "leak-beside-churn", leak_beside_churn },
 	{ "free-parts-lazily", free_parts_lazily },

@@ -78,6 +78,8 @@ CASES = (
     Case(SHAPES, "give-back-large", "returned", how="command"),
     Case(SHAPES, "clear-and-leave", "never-touched", how="command"),
     Case(SHAPES, "take-without-use", "never-touched", how="late"),
+    Case(SHAPES, "set-aside-alone", "never-touched", how="late"),
+    Case(SHAPES, "set-aside-and-use", "still-in-use", how="command"),
     Case(SHAPES, "leak-small", "mapping-leak", alarm=True),
     Case(SHAPES, "leak-beside-churn", "mapping-leak", alarm=True, how="command"),
     Case(SHAPES, "free-parts-lazily", "lazily-freed", alarm=True, how="late"),

@@ -15,6 +15,7 @@
 
 #define ARENA_BYTES (64ULL << 20)
 #define GUARD_MOST (1 << 20)
+#define SHADOW_LEAST (1ULL << 40)
 
 struct area {
 	uint64_t start, end;
@@ -69,6 +70,8 @@ static void name_nameless(struct area *area, const struct area *before)
 		area->kind = "thread-stack";
 	} else if (!strcmp(area->access, "---p")) {
 		area->called = "no access";
+	} else if (area->end - area->start >= SHADOW_LEAST) {
+		area->called = "shadow";
 	}
 }
 

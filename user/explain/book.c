@@ -11,6 +11,10 @@
 /* Programs and libraries map more of their files than they read. */
 #define UNTOUCHED_LEAST (24 * MIB)
 #define EXACT_LEAST (8 * MIB) /* where files are not counted */
+/* Runtimes set address space aside (PROT_NONE) to be near what they have.  That is the answer only
+ * for who holds less than this: others ask for what they hold. */
+#define LITTLE_PEAK (24 * MIB)
+#define SHADOW_LEAST (1LL << 40) /* no memory is so large: see rule_mapped_untouched() */
 #define SITES_SHARE 4 /* of what the books say, at the most, that the sites do not know */
 #define TOLD_SHARE 20 /* of the fall, at the most, that its own calls did not do */
 #define FALL_SHARE 4 /* of the highest RSS, at the least, for a fall to be one */
@@ -160,15 +164,31 @@ static int64_t never_touched_by_sites(const struct facts *facts)
 	return bytes;
 }
 
+/* What nobody may touch. */
+static void add_set_aside(const struct facts *facts, struct finding *finding)
+{
+	bool counts = (int64_t)facts->process->peak_bytes < LITTLE_PEAK;
+	int64_t bytes = rule_set_aside(facts);
+
+	if (bytes < UNTOUCHED_LEAST)
+		return;
+	finding_number(finding, counts ? "set_aside_bytes" : "beside_bytes", bytes);
+	if (counts)
+		finding->bytes = plus(finding->bytes, bytes);
+}
+
 bool find_never_touched(struct facts *facts, struct finding *finding)
 {
 	bool exact = facts->process->mapping_count != 0;
 	int64_t sites = never_touched_by_sites(facts);
 
 	finding->bytes = never_touched(facts);
+	add_set_aside(facts, finding);
 	finding->inferred = sites < finding->bytes - finding->bytes / SITES_SHARE;
 	if (!finding->inferred && !exact)
 		finding->bytes = minus(sites, facts->claimed_virtual_bytes);
+	if (!exact && finding->bytes >= SHADOW_LEAST)
+		return false;
 	if (finding->bytes < (exact ? EXACT_LEAST : UNTOUCHED_LEAST) ||
 	    finding->bytes < (int64_t)facts->process->peak_bytes / 2)
 		return false;

@@ -92,7 +92,34 @@ static int64_t trimmed_bytes(const struct facts *facts)
 	return all > resident && all < INT64_MAX ? (int64_t)(all - resident) : 0;
 }
 
-/* The C library reserves the rest of an arena, and nobody can touch "no access". */
+/*
+ * The C library reserves the rest of an arena, nobody can touch "no access", and a "shadow" is
+ * larger than any memory: sanitizers have a place in it for each address.
+ */
+static bool is_for_use(const Mt__Mapping *mapping)
+{
+	static const char *const names[] = { "no access", "glibc arena", "shadow" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (is_called(mapping, names[i]))
+			return false;
+	}
+	return !strcmp(mapping->kind, "anon") || !strcmp(mapping->kind, "heap");
+}
+
+int64_t rule_set_aside(const struct facts *facts)
+{
+	int64_t bytes = 0;
+
+	for (size_t i = 0; i < facts->process->mapping_count; i++) {
+		const Mt__Mapping *mapping = facts->process->mappings[i];
+
+		if (!strcmp(mapping->kind, "anon") && is_called(mapping, "no access"))
+			bytes = plus(bytes, (int64_t)mapping->virtual_bytes);
+	}
+	return bytes;
+}
+
 int64_t rule_mapped_untouched(const struct facts *facts)
 {
 	int64_t bytes = minus(0, trimmed_bytes(facts));
@@ -100,8 +127,7 @@ int64_t rule_mapped_untouched(const struct facts *facts)
 	for (size_t i = 0; i < facts->process->mapping_count; i++) {
 		const Mt__Mapping *mapping = facts->process->mappings[i];
 
-		if ((!strcmp(mapping->kind, "anon") || !strcmp(mapping->kind, "heap")) &&
-		    !is_called(mapping, "no access") && !is_called(mapping, "glibc arena"))
+		if (is_for_use(mapping))
 			bytes = plus(bytes, (int64_t)mapping->empty_bytes);
 	}
 	return bytes;

@@ -100,6 +100,9 @@ void rule_add_reserver(const struct facts *facts, struct finding *finding);
 /* Of what is mapped: memory that it could have touched, and never has as far as is known. */
 int64_t rule_mapped_untouched(const struct facts *facts);
 
+/* Of what is mapped: that nobody may touch (PROT_NONE), set aside for later or as a guard. */
+int64_t rule_set_aside(const struct facts *facts);
+
 /* Address space that malloc gave back when it made arenas for threads. */
 int64_t rule_cut_from_arenas(const struct facts *facts);
 

@@ -148,8 +148,10 @@ const struct rule rules[] = {
 	  "asked for, but never used",
 	  "It reserved {reserved_bytes} of addresses, but wrote or read only part of that: a "
 	  "page becomes memory when it is first touched, and {never_touched_bytes} never were[; "
-	  "most of that, {site_bytes}, was reserved by {site}]. That is address space (VSZ), not "
-	  "memory: RSS was {peak_bytes} at its highest.",
+	  "most of that, {site_bytes}, was reserved by {site}].[ Of that, {set_aside_bytes} "
+	  "are only set aside: nobody may touch them (PROT_NONE).][ Another {beside_bytes} are "
+	  "only set aside (PROT_NONE), as runtimes do for later, and to guard stacks.] That "
+	  "is address space (VSZ), not memory: RSS was {peak_bytes} at its highest.",
 	  "Nothing to do: it costs next to nothing. Where a limit on address space (ulimit -v) "
 	  "is hit, reserve less." },
 	{ "churn", NEED_NOTHING, true, 0, find_churn,
