@@ -53,6 +53,7 @@ class Look:
                                 env=os.environ | environment) as target:
             assert target.stdout.readline() == b"ready\n"
             done = memtrace("-d", "0.1", "-f", "json", "-p", str(target.pid))
+            self.anon_at_look = anon_bytes(target.pid)
             self.anon = trimmed_bytes(target)
         assert done.status == 0, done.err
         self.process = json.loads(done.out)["processes"][0]
@@ -79,6 +80,22 @@ def test_arenas_are_what_python_says(interpreter):
     assert figures["sparse_arena_count"] > 10
 
 
+@pytest.mark.parametrize("case", ["kept", "used"])
+@pytest.mark.parametrize("version", ["3.13", "3.14"])
+def test_segments_of_mimalloc_are_what_python_says(version, case):
+    """With the GIL it says so of all of them; without it, of those that are not for objects."""
+    one = Look(version, case, PYTHONMALLOC="mimalloc")
+    figures = one.figures["mimalloc"]
+    used, committed = (one.said(rf"{name}: (\d+)") for name in ("Allocated Bytes", "Committed"))
+    assert abs(figures["used_count"] - one.said(r"Allocated Blocks: (\d+)")) <= 64
+    assert abs(figures["used_bytes"] - used) <= 16384
+    assert abs(figures["free_block_bytes"] - (committed - used)) <= 65536
+    assert figures["page_bytes"] >= one.said(r"Reserved: (\d+)")
+    assert figures["segment_bytes"] == figures["segment_count"] << 25
+    assert used <= figures["segment_resident_bytes"] <= one.anon_at_look
+    assert (figures["free_page_resident_bytes"] > 50 * MIB) == (case == "kept")
+
+
 def test_what_keeps_them_is_found():
     one = Look(paths()[0], "kept")
     first = one.process["findings"][0]
@@ -94,6 +111,17 @@ def test_what_to_try_gives_back_what_it_says():
     assert "PYTHONMALLOC=malloc" in found["try"]
     spared = one.anon - other.anon
     assert abs(found["evidence"]["free_pool_resident_bytes"] - spared) <= spared * 0.1
+
+
+def test_what_mimalloc_keeps_goes_with_what_is_to_try():
+    one = Look("3.14", "kept", PYTHONMALLOC="mimalloc")
+    other = Look("3.14", "kept", PYTHONMALLOC="mimalloc", MIMALLOC_PURGE_DELAY="0")
+    # What it has reserved besides is a finding of its own, and larger.
+    found, = (finding for finding in one.process["findings"] if finding["id"] == "mimalloc-kept")
+    assert "MIMALLOC_PURGE_DELAY=0" in found["try"]
+    spared = one.anon_at_look - other.anon_at_look
+    assert abs(found["evidence"]["free_page_resident_bytes"] - spared) <= spared * 0.1
+    assert all(finding["id"] != "mimalloc-kept" for finding in other.process["findings"])
 
 
 def test_objects_in_use_are_no_finding():

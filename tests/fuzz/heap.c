@@ -6,6 +6,7 @@
 #include "tests/fuzz/check.h"
 #include "tests/unit/image.h"
 #include "user/heap/glibc.h"
+#include "user/heap/mimalloc.h"
 #include "user/heap/pymalloc.h"
 
 #include <stdlib.h>
@@ -42,6 +43,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 	static struct fake well, fake;
 	struct glibc_heap heap;
 	struct pymalloc pymalloc;
+	struct mimalloc mimalloc;
 	struct change change;
 
 	if (!well.image.read)
@@ -62,5 +64,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 		expect(heap.main.chunks.used_count <= sizeof(fake.bytes) / CHUNK_LEAST);
 	if (pymalloc_read(&fake.image, &pymalloc))
 		expect(pymalloc.used_bytes <= pymalloc.arena_bytes);
+	if (mimalloc_read(&fake.image, &mimalloc))
+		expect(mimalloc.used_bytes <= mimalloc.page_bytes);
 	return 0;
 }

@@ -3,6 +3,7 @@
 #include "tests/unit/image.h"
 
 #include "user/heap/glibc.h"
+#include "user/heap/mimalloc.h"
 #include "user/heap/named.h"
 #include "user/heap/pymalloc.h"
 
@@ -149,6 +150,38 @@ static void test_pools_that_are_none(void **state)
 	assert_false(pymalloc_read(&fake.image, &pymalloc));
 }
 
+static void test_segments(void **state)
+{
+	struct mimalloc mimalloc;
+
+	(void)state;
+	assert_true(mimalloc_read(&fake.image, &mimalloc));
+	assert_true(mimalloc.complete);
+	assert_int_equal(mimalloc.segments, 1);
+	assert_int_equal(mimalloc.segment_bytes, 32 << 20);
+	assert_int_equal(mimalloc.resident_bytes, PAGE);
+	assert_int_equal(mimalloc.pages, 1);
+	assert_int_equal(mimalloc.page_bytes, 64 << 10);
+	assert_int_equal(mimalloc.used_blocks, 90);
+	assert_int_equal(mimalloc.used_bytes, 90 * 48);
+	assert_int_equal(mimalloc.free_block_bytes, 10 * 48);
+	assert_int_equal(mimalloc.free_page_resident_bytes, 0);
+}
+
+static void test_segments_that_are_none(void **state)
+{
+	struct mimalloc mimalloc;
+
+	(void)state;
+	fake_put(&fake, SEGMENT + 208, 2);
+	assert_true(mimalloc_read(&fake.image, &mimalloc));
+	assert_false(mimalloc.complete);
+	fake_put(&fake, SEGMENT + 264 + 160, 511);
+	assert_false(mimalloc_read(&fake.image, &mimalloc));
+	fake_put(&fake, SEGMENT + 264 + 160, 0);
+	assert_false(mimalloc_read(&fake.image, &mimalloc));
+}
+
 static void test_names(void **state)
 {
 	(void)state;
@@ -171,6 +204,8 @@ int main(void)
 		cmocka_unit_test_setup(test_rings, set_up),
 		cmocka_unit_test_setup(test_pools, set_up),
 		cmocka_unit_test_setup(test_pools_that_are_none, set_up),
+		cmocka_unit_test_setup(test_segments, set_up),
+		cmocka_unit_test_setup(test_segments_that_are_none, set_up),
 		cmocka_unit_test_setup(test_names, set_up),
 	};
 

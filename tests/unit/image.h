@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What does the memory of a process look like whose heaps are known?  A few pages, in which are
- * a main arena, one of a thread, and one of Python.
+ * a main arena, one of a thread, one of Python, and a segment of mimalloc.
  */
 #ifndef MEMTRACE_TESTS_IMAGE_H
 #define MEMTRACE_TESTS_IMAGE_H
@@ -19,6 +19,7 @@
 #define PYTHON 0x7ffe00000000UL
 #define TABLE 0x7e0000000000UL
 #define ARENA 0x7d0000000000UL
+#define SEGMENT 0x7fffc0000000UL
 
 #define MAIN_STATE (LIBC + 0x100)
 #define SETTINGS (LIBC + 0xb00) /* the last of them */
@@ -53,10 +54,11 @@ static const struct fake_region fake_regions[] = {
 	{ THREAD, THREAD_PAGES, NULL, 16384 },
 	{ PYTHON, 1, "/usr/bin/python3.9", 1 },
 	{ LIBC, 1, "/lib/libc.so.6", 1 },
+	{ SEGMENT, 1, NULL, 8192 },
 };
 
 #define FAKE_REGIONS (sizeof(fake_regions) / sizeof(fake_regions[0]))
-#define FAKE_PAGES (HEAP_PAGES + POOLS_BEGUN + 1 + THREAD_PAGES + 1 + 1)
+#define FAKE_PAGES (HEAP_PAGES + POOLS_BEGUN + 1 + THREAD_PAGES + 1 + 1 + 1)
 
 struct fake {
 	uint8_t bytes[FAKE_PAGES * PAGE];
@@ -185,6 +187,19 @@ static inline void fake_python(struct fake *fake)
 	fake_pool(fake, 2, 1, 31);
 }
 
+/* A page with 100 blocks of 48 bytes, of which 90 are in use; all behind it is free. */
+static inline void fake_segment(struct fake *fake)
+{
+	fake_put(fake, SEGMENT + 208, 1);
+	fake_put(fake, SEGMENT + 224, 512);
+	fake_put(fake, SEGMENT + 232, 1);
+	fake_put(fake, SEGMENT + 248, 512);
+	fake_put(fake, SEGMENT + 264 + 80, 1);
+	fake_put(fake, SEGMENT + 264 + 80 + 8, 100UL << 16 | 1365UL << 32);
+	fake_put(fake, SEGMENT + 264 + 80 + 24, 90 | 48UL << 32);
+	fake_put(fake, SEGMENT + 264 + 160, 510);
+}
+
 static inline void fake_init(struct fake *fake)
 {
 	memset(fake, 0, sizeof(*fake));
@@ -207,6 +222,7 @@ static inline void fake_init(struct fake *fake)
 	fake_main(fake);
 	fake_thread(fake);
 	fake_python(fake);
+	fake_segment(fake);
 }
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "user/base/memory.h"
 #include "user/heap/glibc.h"
+#include "user/heap/mimalloc.h"
 #include "user/heap/named.h"
 #include "user/heap/pymalloc.h"
 
@@ -108,12 +109,43 @@ static void take_pymalloc(Mt__Allocator *made, const struct pymalloc *pymalloc)
 	add_figures(made, figures, COUNT(figures));
 }
 
+/* ---- mimalloc ---- */
+
+static void take_mimalloc(Mt__Allocator *made, const struct mimalloc *mimalloc)
+{
+	const struct figure figures[] = {
+		{ "segment_count", mimalloc->segments },
+		{ "segment_bytes", mimalloc->segment_bytes },
+		{ "segment_resident_bytes", mimalloc->resident_bytes },
+		{ "page_count", mimalloc->pages },
+		{ "page_bytes", mimalloc->page_bytes },
+		{ "used_count", mimalloc->used_blocks },
+		{ "used_bytes", mimalloc->used_bytes },
+		{ "free_block_bytes", mimalloc->free_block_bytes },
+		{ "free_page_resident_bytes", mimalloc->free_page_resident_bytes },
+	};
+
+	made->read = true;
+	made->complete = mimalloc->complete;
+	add_figures(made, figures, COUNT(figures));
+}
+
 /* ---- all ---- */
+
+static bool is_listed(Mt__Allocator **list, size_t count, const char *name)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (!strcmp(list[i]->name, name))
+			return true;
+	}
+	return false;
+}
 
 Mt__Allocator **allocators_read(const struct image *image, size_t *count)
 {
 	Mt__Allocator **list = NULL;
 	struct pymalloc pymalloc;
+	struct mimalloc mimalloc;
 	struct glibc_heap heap;
 
 	*count = 0;
@@ -121,8 +153,11 @@ Mt__Allocator **allocators_read(const struct image *image, size_t *count)
 		take_glibc(add_allocator(&list, count, "glibc"), &heap);
 	if (pymalloc_read(image, &pymalloc))
 		take_pymalloc(add_allocator(&list, count, "pymalloc"), &pymalloc);
+	if (mimalloc_read(image, &mimalloc))
+		take_mimalloc(add_allocator(&list, count, "mimalloc"), &mimalloc);
 	for (size_t i = 0; named_allocator(i); i++) {
-		if (named_is_there(image, i))
+		if (!is_listed(list, *count, named_allocator(i)) &&
+		    named_is_there(image, i))
 			add_allocator(&list, count, named_allocator(i));
 	}
 	return list;

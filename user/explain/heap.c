@@ -181,3 +181,19 @@ bool find_pymalloc_pinned(struct facts *facts, struct finding *finding)
 	return finding->bytes > figure(heap, "used_bytes") / FREE_SHARE &&
 	       claim(facts, finding, heap);
 }
+
+bool find_mimalloc_kept(struct facts *facts, struct finding *finding)
+{
+	const Mt__Allocator *heap = books_of(facts, "mimalloc");
+
+	if (!heap)
+		return false;
+	finding->bytes = plus(figure(heap, "free_page_resident_bytes"),
+			      figure(heap, "free_block_bytes"));
+	add(finding, "free_page_resident_bytes", heap, "free_page_resident_bytes");
+	add(finding, "free_block_bytes", heap, "free_block_bytes");
+	add(finding, "used_bytes", heap, "used_bytes");
+	add(finding, "segment_resident_bytes", heap, "segment_resident_bytes");
+	return finding->bytes > figure(heap, "used_bytes") / FREE_SHARE &&
+	       claim(facts, finding, heap);
+}

@@ -127,6 +127,17 @@ const struct rule rules[] = {
 	  "process that ends. PYTHONMALLOC=malloc in the environment takes small objects from "
 	  "malloc, whose malloc_trim(0) gives back free pages one by one: up to "
 	  "{free_pool_resident_bytes} here." },
+	{ "mimalloc-kept", NEED_NOTHING, true, 0, find_mimalloc_kept,
+	  "free in mimalloc, but not given back",
+	  "Python has its objects in pages of mimalloc, each for blocks of one size. Of the "
+	  "{segment_resident_bytes} that it has in memory, {used_bytes} are in use. "
+	  "{free_page_resident_bytes} are where pages were that nothing is in any more: they go "
+	  "back only a while later, when the program frees something else. {free_block_bytes} "
+	  "are free in pages that are not given up yet, most often for a block that is in "
+	  "use[, as seen {looked_before_end_ns} before the end].",
+	  "MIMALLOC_PURGE_DELAY=0 in the environment gives back the "
+	  "{free_page_resident_bytes} at once. Make what stays (caches, results) before what "
+	  "goes, so that it does not keep pages of it." },
 	{ "mapping-leak", NEED_NOTHING, true, 0, find_mapping_leak,
 	  "more and more: it grew steadily to the end",
 	  "It asked for memory {asking_count} times, and what it has grew steadily, by "
