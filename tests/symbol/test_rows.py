@@ -9,7 +9,8 @@ import subprocess
 
 import pytest
 
-ROWS = pathlib.Path(__file__).resolve().parents[2] / "build/tests/symbol/rows"
+BUILD = pathlib.Path(__file__).resolve().parents[2] / "build"
+ROWS = BUILD / "tests/symbol/rows"
 LIBRARIES = "/usr/lib/x86_64-linux-gnu/"
 ADDRESSES = 20_000  # held against libdw, in each file
 
@@ -34,6 +35,8 @@ FILES = {
     "libcrypto": (LIBRARIES + "libcrypto.so.3", 0.02),
     "libstdc++": (LIBRARIES + "libstdc++.so.6", 0.001),
 }
+# Where `make arm64` has been.
+OF_ARM64 = sorted((BUILD / "arm64/sysroot/lib/aarch64-linux-gnu").glob("l[di]*[bc].so.[16]"))
 
 
 @pytest.fixture(params=FILES)
@@ -121,3 +124,12 @@ def test_rows_are_libdws(file):
     agreed, skipped, different = map(int, re.findall(r"\d+", said))
     assert different == 0 and agreed + skipped == ADDRESSES, said
     assert skipped <= 4 * share * ADDRESSES, said
+
+
+if OF_ARM64:
+    @pytest.mark.parametrize("path", OF_ARM64, ids=lambda path: path.name)
+    def test_rows_of_arm64_are_libdws(path):
+        said = lines(ROWS, path, str(ADDRESSES))[-1]
+        agreed, skipped, different = map(int, re.findall(r"\d+", said))
+        assert different == 0 and agreed + skipped == ADDRESSES, said
+        assert skipped <= 0.01 * ADDRESSES, said

@@ -3,6 +3,7 @@
 #include "user/symbol/cfi.h"
 
 #include "user/base/memory.h"
+#include "user/symbol/cfi_link.h"
 #include "user/symbol/cfi_section.h"
 
 #include <dwarf.h>
@@ -71,30 +72,34 @@ static uint16_t far_rule(struct cfi_table *table, enum cfi_kind kind, uint64_t o
 	return rule(kind, 8 * at);
 }
 
-static uint16_t rule_of_register(struct cfi_table *table, const struct cfi_rules *rules)
+static uint16_t rule_of_register(struct builder *builder, const struct cfi_rules *rules)
 {
+	const struct cfi_machine *machine = builder->section.machine;
+	struct cfi_table *table = builder->table;
 	uint64_t offset = (uint64_t)rules->cfa_offset;
 
-	switch (rules->cfa_register) {
-	case CFI_REGISTER_RSP:
+	if (rules->cfa_register == machine->sp)
 		return fits(offset) ? rule(CFI_RSP, offset) : far_rule(table, CFI_FAR_RSP, offset);
-	case CFI_REGISTER_RBP:
+	if (rules->cfa_register == machine->bp)
 		return fits(offset) ? rule(CFI_RBP, offset) : far_rule(table, CFI_FAR_RBP, offset);
-	case CFI_REGISTER_R11:
+	if (rules->cfa_register == CFI_REGISTER_NONE)
+		return CFI_UNKNOWN;
+	if (rules->cfa_register == machine->probe)
 		return fits(offset) ? rule(CFI_R11, offset) : far_rule(table, CFI_FAR_R11, offset);
-	case CFI_REGISTER_RBX:
+	if (rules->cfa_register == machine->bx)
 		return fits(offset) ? rule(CFI_RBX, offset) : CFI_UNKNOWN;
-	}
 	return CFI_UNKNOWN;
 }
 
-static uint16_t rule_of_cfa(struct cfi_table *table, const struct cfi_rules *rules)
+static uint16_t rule_of_cfa(struct builder *builder, const struct cfi_rules *rules)
 {
 	uint64_t push_ends;
 	int64_t offset;
 
 	if (!rules->by_expression)
-		return rule_of_register(table, rules);
+		return rule_of_register(builder, rules);
+	if (builder->section.machine->links) /* their numbers are for x86-64 */
+		return CFI_UNKNOWN;
 	if (is_plt(rules->cfa_expression, &push_ends))
 		return rule(CFI_PLT, 8 * push_ends);
 	if (is_at_register(rules->cfa_expression, DW_OP_breg6, DW_OP_deref, &offset) &&
@@ -122,6 +127,17 @@ static int8_t saved_at(const struct cfi_register *one)
 	}
 }
 
+/* False: it is not where a row can say. */
+static bool place_registers(const struct builder *builder, const struct cfi_rules *rules,
+			    struct cfi_row *row)
+{
+	if (builder->section.machine->links)
+		return cfi_link_place(rules, row);
+	row->rbx = saved_at(&rules->bx);
+	row->rbp = saved_at(&rules->bp);
+	return rules->ra.where == CFI_WHERE_OFFSET && rules->ra.offset == -8;
+}
+
 static struct cfi_row row_of(struct builder *builder, const struct cfi_rules *rules)
 {
 	struct cfi_row row = { .rule = CFI_UNKNOWN };
@@ -130,18 +146,11 @@ static struct cfi_row row_of(struct builder *builder, const struct cfi_rules *ru
 		row.rule = CFI_SIGNAL;
 	else if (rules->ra.where == CFI_WHERE_UNDEFINED)
 		row.rule = CFI_END;
-	else if (rules->ra.where == CFI_WHERE_OFFSET && rules->ra.offset == -8)
-		row.rule = rule_of_cfa(builder->table, rules);
-	switch (cfi_kind(row)) {
-	case CFI_SIGNAL:
-	case CFI_END:
-	case CFI_UNKNOWN:
-		return row;
-	default:
-		row.rbx = saved_at(&rules->rbx);
-		row.rbp = saved_at(&rules->rbp);
-		return row;
-	}
+	else if (place_registers(builder, rules, &row))
+		row.rule = rule_of_cfa(builder, rules);
+	if (cfi_kind(row) == CFI_UNKNOWN)
+		row.rbp = row.rbx = 0;
+	return row;
 }
 
 /* Rows that say the same as the one before are not kept. */
@@ -257,20 +266,35 @@ static struct error *build_rows(struct builder *builder, uint64_t entry)
 	return NULL;
 }
 
+/* In the vdso of arm64 nothing is described. */
+static void make_signal(struct cfi_table *table, uint64_t start, uint64_t end)
+{
+	table->base = start;
+	add_row(table, start, (struct cfi_row){ .rule = CFI_SIGNAL });
+	add_row(table, end, (struct cfi_row){ .rule = CFI_NONE });
+	table->functions = 1;
+}
+
 struct error *cfi_build(Elf *elf, struct cfi_table *table)
 {
 	struct builder builder = { .table = table };
+	const struct cfi_machine *machine;
 	struct error *error = NULL;
+	uint64_t start, end;
 	GElf_Ehdr header;
 
 	*table = (struct cfi_table){};
 	if (!gelf_getehdr(elf, &header))
 		return error_new(0, "not an ELF file");
-	if (header.e_machine != EM_X86_64 || header.e_ident[EI_CLASS] != ELFCLASS64)
-		return error_new(0, "not a file for x86-64");
+	machine = cfi_machine_of(&header);
+	if (!machine)
+		return error_new(0, "not a file for x86-64 or AArch64");
+	table->links = machine->links;
 	if (cfi_section_read(&builder.section, elf))
 		error = build_rows(&builder, header.e_entry);
 	cfi_section_free(&builder.section);
+	if (!error && !table->count && machine->links && cfi_link_signal(elf, &start, &end))
+		make_signal(table, start, end);
 	return error;
 }
 

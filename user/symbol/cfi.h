@@ -9,10 +9,14 @@
 #include "user/base/error.h"
 
 #include <libelf.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* How to find the CFA: the stack pointer of the caller, with the return address 8 below it. */
+/*
+ * How to find the CFA: the stack pointer of the caller, with the return address 8 below it.  On
+ * AArch64 rsp is sp, rbp is x29, and the row has where the return address is.
+ */
 enum cfi_kind {
 	CFI_NONE,	/* no function is described here */
 	CFI_RSP,	/* rsp + offset */
@@ -37,6 +41,20 @@ enum {
 	CFI_THERE = 126, /* at the address that is in rbp */
 };
 
+/*
+ * On AArch64 these two bytes have how many words below the CFA the caller's x29 and x30 are, in one
+ * of these forms (cfi_link.h); 0: still in the register.
+ */
+enum cfi_form {
+	CFI_APART, /* 7 bits each */
+	CFI_LINK,  /* x30 alone */
+	CFI_PAIR,  /* x29, and x30 one word above */
+};
+
+#define CFI_FORM 14 /* its first bit */
+#define CFI_WORDS ((1 << CFI_FORM) - 1)
+#define CFI_WORDS_APART 127
+
 /* Holds from its pc to that of the next row. */
 struct cfi_row {
 	uint32_t pc;   /* from the base of the table */
@@ -55,10 +73,11 @@ struct cfi_table {
 	size_t functions; /* that are described */
 	uint64_t far[CFI_FAR];
 	size_t far_count;
+	bool links; /* of AArch64 */
 };
 
 /*
- * The rows of a file, from its .eh_frame (System V ABI for x86-64; DWARF 5, 6.4).  A file
+ * The rows of a file for x86-64 or AArch64, from its .eh_frame (DWARF 5, 6.4).  A file
  * without one gives no rows.  Trusts nothing in the file.  `table` is cfi_free()d by the
  * caller, after an error too.
  */

@@ -14,22 +14,22 @@ struct state {
 	size_t depth;
 };
 
-static struct cfi_register *register_of(struct cfi_rules *rules, uint64_t number)
+/* NULL: one that rows do not tell of. */
+static struct cfi_register *register_of(const struct state *state, struct cfi_rules *rules,
+					uint64_t number)
 {
-	switch (number) {
-	case CFI_REGISTER_RBX:
-		return &rules->rbx;
-	case CFI_REGISTER_RBP:
-		return &rules->rbp;
-	case CFI_REGISTER_RA:
+	const struct cfi_machine *machine = state->run->cie->machine;
+
+	if (number == machine->ra)
 		return &rules->ra;
-	}
-	return NULL;
+	if (number == machine->bp)
+		return &rules->bp;
+	return number == machine->bx && number != CFI_REGISTER_NONE ? &rules->bx : NULL;
 }
 
 static void set_register(struct state *state, uint64_t number, enum cfi_where where, int64_t offset)
 {
-	struct cfi_register *one = register_of(&state->run->rules, number);
+	struct cfi_register *one = register_of(state, &state->run->rules, number);
 
 	if (one)
 		*one = (struct cfi_register){ .where = where, .offset = offset };
@@ -48,15 +48,15 @@ static void set_offset(struct state *state, uint64_t number, int64_t factored)
 static void restore_register(struct state *state, uint64_t number)
 {
 	struct cfi_rules initial = state->run->cie->initial;
-	struct cfi_register *now = register_of(&state->run->rules, number);
+	struct cfi_register *now = register_of(state, &state->run->rules, number);
 
 	if (now)
-		*now = *register_of(&initial, number);
+		*now = *register_of(state, &initial, number);
 }
 
 static void set_expression(struct state *state, uint64_t number, enum cfi_where where)
 {
-	struct cfi_register *one = register_of(&state->run->rules, number);
+	struct cfi_register *one = register_of(state, &state->run->rules, number);
 	uint64_t length = bytes_uleb(&state->code);
 	const uint8_t *start = state->code.at;
 
@@ -224,6 +224,8 @@ static bool execute_other(struct state *state, uint8_t operation)
 	case DW_CFA_GNU_args_size:
 		bytes_uleb(code);
 		return true;
+	case DW_CFA_AARCH64_negate_ra_state: /* a signature is taken off whatever is read */
+		return state->run->cie->machine->links;
 	}
 	return execute_register(state, operation) || execute_cfa(state, operation);
 }

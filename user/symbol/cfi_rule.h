@@ -5,14 +5,13 @@
 
 #include "user/symbol/bytes.h"
 
-/* The registers that rows tell of, by their DWARF numbers for x86-64. */
-enum {
-	CFI_REGISTER_RBX = 3,
-	CFI_REGISTER_RBP = 6,
-	CFI_REGISTER_RSP = 7,
-	CFI_REGISTER_R11 = 11,
-	CFI_REGISTER_RA = 16,
-	CFI_REGISTER_NONE = 255,
+#define CFI_REGISTER_NONE 255
+
+/* The registers that rows tell of, by their DWARF numbers for a machine. */
+struct cfi_machine {
+	uint8_t sp, bp, bx, ra;
+	uint8_t probe; /* where the stack ends while it is probed */
+	bool links; /* a call puts the return address into ra, and not on the stack */
 };
 
 enum cfi_where {
@@ -34,11 +33,12 @@ struct cfi_rules {
 	uint64_t cfa_register;
 	int64_t cfa_offset;
 	struct bytes cfa_expression;
-	struct cfi_register rbx, rbp, ra;
+	struct cfi_register bx, bp, ra;
 };
 
 /* What an FDE takes from its CIE. */
 struct cfi_cie {
+	const struct cfi_machine *machine;
 	uint64_t offset; /* in the section: which one it is */
 	struct bytes instructions;
 	uint64_t code_align;

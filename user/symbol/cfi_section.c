@@ -15,6 +15,26 @@
 #define MOST_FUNCTIONS (4 << 20)
 #define MOST_INITIAL 1024 /* bytes, executed for each function in the worst case */
 
+const struct cfi_machine *cfi_machine_of(const GElf_Ehdr *header)
+{
+	/* System V ABI for x86-64, 3.6.2; DWARF for the Arm 64-bit Architecture, 4.1. */
+	static const struct cfi_machine x86_64 = { .sp = 7, .bp = 6, .bx = 3, .ra = 16,
+						   .probe = 11 };
+	static const struct cfi_machine aarch64 = { .sp = 31, .bp = 29, .bx = CFI_REGISTER_NONE,
+						    .ra = 30, .probe = CFI_REGISTER_NONE,
+						    .links = true };
+
+	if (header->e_ident[EI_CLASS] != ELFCLASS64)
+		return NULL;
+	switch (header->e_machine) {
+	case EM_X86_64:
+		return &x86_64;
+	case EM_AARCH64:
+		return &aarch64;
+	}
+	return NULL;
+}
+
 /* ---- numbers in the section ---- */
 
 uint64_t cfi_section_address(struct cfi_section *section, struct bytes *bytes, uint8_t encoding)
@@ -100,7 +120,7 @@ const struct cfi_cie *cfi_section_cie(struct cfi_section *section, uint64_t offs
 
 	if (cie->code_align && cie->offset == offset)
 		return cie;
-	*cie = (struct cfi_cie){ .offset = offset };
+	*cie = (struct cfi_cie){ .machine = section->machine, .offset = offset };
 	if (dwarf_next_cfi(section->ident, section->data, true, offset, &next, &entry) ||
 	    !dwarf_cfi_cie_p(&entry) || !entry.cie.code_alignment_factor ||
 	    entry.cie.initial_instructions_end - entry.cie.initial_instructions > MOST_INITIAL)
@@ -174,6 +194,9 @@ bool cfi_section_read(struct cfi_section *section, Elf *elf)
 	*section = (struct cfi_section){ .address = 0 };
 	if (!found || !gelf_getehdr(elf, &header) || !gelf_getshdr(found, &shape) ||
 	    shape.sh_size > MOST_SECTION)
+		return false;
+	section->machine = cfi_machine_of(&header);
+	if (!section->machine)
 		return false;
 	section->data = elf_rawdata(found, NULL);
 	if (!section->data || !section->data->d_buf)

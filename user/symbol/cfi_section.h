@@ -6,6 +6,7 @@
 #include "user/symbol/cfi_rule.h"
 
 #include <elf.h>
+#include <gelf.h>
 #include <libelf.h>
 
 struct cfi_function {
@@ -15,6 +16,7 @@ struct cfi_function {
 };
 
 struct cfi_section {
+	const struct cfi_machine *machine;
 	Elf_Data *data; /* of the file, which has to stay open */
 	unsigned char ident[EI_NIDENT];
 	uint64_t address;
@@ -22,6 +24,9 @@ struct cfi_section {
 	struct cfi_function *functions; /* in the order of their starts */
 	size_t count;
 };
+
+/* NULL: none whose code is known here. */
+const struct cfi_machine *cfi_machine_of(const GElf_Ehdr *header);
 
 /* False: there is none.  Freed by the caller, whatever the result. */
 bool cfi_section_read(struct cfi_section *section, Elf *elf);

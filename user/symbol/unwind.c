@@ -2,8 +2,11 @@
 /* Which calls is a stack within, of which only some words are known?  See unwind.h. */
 #include "user/symbol/unwind.h"
 
+#include "user/symbol/cfi_link.h"
+
 #define ADDRESS ((1ULL << UNWIND_SHIFT) - 1)
 #define SIGNAL_REGISTERS 40 /* struct rt_sigframe: up to uc_mcontext, without the return address */
+#define LINK_SIGNAL 544 /* the same of arm64: up to x29 */
 #define GOES_ON UNWIND_LONG
 
 struct unwinding {
@@ -94,6 +97,39 @@ static enum unwind_end leave_frame(struct unwinding *at, const struct cfi_table 
 	return at->ip ? GOES_ON : UNWIND_UNREAD;
 }
 
+/* The same where a call keeps the return address in a register: bpf/link.bpf.h. */
+static enum unwind_end leave_linked(struct unwinding *at, const struct cfi_table *table,
+				    struct cfi_row row)
+{
+	uint64_t cfa = frame_address(at, table, row);
+	struct cfi_link saved = cfi_link_of(row);
+
+	if (!cfa || (!saved.link && !at->exact))
+		return UNWIND_UNKNOWN;
+	if (cfa < at->sp || (cfa == at->sp && !at->exact))
+		return UNWIND_BACKWARDS;
+	at->ip = at->bx & ADDRESS;
+	if (saved.link)
+		at->ip = word_at(at->stack, cfa - 8ul * saved.link);
+	if (saved.frame)
+		at->bp = word_at(at->stack, cfa - 8ul * saved.frame);
+	at->sp = cfa;
+	at->exact = false;
+	return at->ip ? GOES_ON : UNWIND_UNREAD;
+}
+
+static enum unwind_end leave_linked_signal(struct unwinding *at)
+{
+	uint64_t saved = at->sp + LINK_SIGNAL;
+
+	at->bp = word_at(at->stack, saved);
+	at->bx = word_at(at->stack, saved + 8);
+	at->sp = word_at(at->stack, saved + 16);
+	at->ip = word_at(at->stack, saved + 24);
+	at->exact = true;
+	return at->ip && at->sp ? GOES_ON : UNWIND_UNREAD;
+}
+
 /* What the kernel saved for a signal handler: struct sigcontext. */
 static enum unwind_end leave_signal(struct unwinding *at)
 {
@@ -125,8 +161,9 @@ static enum unwind_end take_step(struct unwinding *at, unwind_find *find, void *
 	if (cfi_kind(*row) == CFI_END)
 		return UNWIND_WHOLE;
 	if (cfi_kind(*row) == CFI_SIGNAL)
-		return leave_signal(at);
-	return leave_frame(at, code.table, *row);
+		return code.table->links ? leave_linked_signal(at) : leave_signal(at);
+	return code.table->links ? leave_linked(at, code.table, *row) :
+				   leave_frame(at, code.table, *row);
 }
 
 size_t unwind(const struct unwind_stack *stack, unwind_find *find, void *context,
