@@ -6,6 +6,7 @@
 #include "build/memtrace.skel.h"
 #include "user/base/cleanup.h"
 #include "user/base/memory.h"
+#include "user/collect/mapped.h"
 #include "user/collect/self.h"
 
 #include <bpf/bpf.h>
@@ -210,20 +211,14 @@ void code_settle(struct code_files *all)
 	all->opened_count = 0;
 }
 
-/* What is mapped there, whatever has become of its path. */
 static void add_file(struct code_files *all, uint32_t number, uint32_t pid, uint64_t start,
 		     uint64_t end)
 {
-	char link[96], path[PATH_MAX];
-	ssize_t bytes;
-	int descriptor;
+	char path[PATH_MAX];
+	int descriptor = mapped_open(pid, start, end, path, sizeof(path));
 
-	snprintf(link, sizeof(link), "/proc/%u/map_files/%" PRIx64 "-%" PRIx64, pid, start, end);
-	descriptor = open(link, O_RDONLY | O_CLOEXEC);
-	if (descriptor < 0)
-		return;
-	bytes = readlink(link, path, sizeof(path));
-	keep_file(all, number, pid, descriptor, path, bytes > 0 ? (size_t)bytes : 0);
+	if (descriptor >= 0)
+		keep_file(all, number, pid, descriptor, path, strlen(path));
 }
 
 void code_add(struct code_files *all, const struct mt_event_code *event)
