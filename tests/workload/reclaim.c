@@ -22,8 +22,10 @@ static void enter(bool counted)
 	swapped_before = status_of_self("VmSwap");
 }
 
+/* What it takes to read that may have been in swap, too, up to the first time. */
 static int64_t swapped_since(void)
 {
+	status_of_self("VmSwap");
 	return status_of_self("VmSwap") - swapped_before;
 }
 
