@@ -202,14 +202,32 @@ $(BUILD)/tests/kernels/verifier.so: tests/kernels/verifier.c
 	@mkdir -p $(@D)
 	$(COMPILE) -fPIC -shared -o $@ $<
 
+# Frames of arm64 are signed where they can be; where names are bound late, a call may go by way
+# of the dynamic linker.
+SIGNED := $(if $(filter aarch64,$(MACHINE)),-mbranch-protection=standard)
+
+$(BUILD)/tests/kernels/sites: tests/kernels/sites.c
+	@mkdir -p $(@D)
+	$(COMPILE) -O2 -fomit-frame-pointer $(SIGNED) -o $@ $< $(filter-out -static,$(LDFLAGS)) \
+		-Wl,-z,lazy -pthread
+
+# The same with frame pointers, and all in one file.
+$(BUILD)/tests/kernels/framed: tests/kernels/sites.c
+	@mkdir -p $(@D)
+	$(COMPILE) -O2 -fno-omit-frame-pointer -o $@ $< $(LDFLAGS) -static -pthread
+
+$(BUILD)/tests/kernels/verified: tests/kernels/verified.c
+	@mkdir -p $(@D)
+	$(COMPILE) -o $@ $< $(LDFLAGS)
+
 .PHONY: tests workloads verdicts guests units units-asan golden-tools symbols fuzzers
 .PHONY: lint unit asan golden fuzz
 tests: guests verdicts units units-asan golden-tools symbols fuzzers ## build the tests, too
 workloads: all $(WORKLOADS) $(BUILD)/tests/stacks/zoo $(BUILD)/tests/stacks/ranges \
 	$(BUILD)/tests/stacks/family
 verdicts: all $(BUILD)/tests/verdict/cases $(BUILD)/tests/verdict/shapes
-guests: workloads $(BUILD)/tests/kernels/verifier.so
-programs: $(BUILD)/memtrace $(WORKLOADS)
+guests: workloads $(addprefix $(BUILD)/tests/kernels/,verifier.so sites)
+programs: $(BUILD)/memtrace $(WORKLOADS) $(addprefix $(BUILD)/tests/kernels/,sites framed verified)
 units: $(UNITS)
 symbols: $(SYMBOLS)
 golden-tools: $(BUILD)/memtrace $(BUILD)/tests/golden/pack

@@ -193,6 +193,8 @@ static __always_inline int take_user_fault(struct bpf_perf_event_data *event)
 	if (!space || !lane || space->mm != cpu->mm)
 		return 0;
 	mark = mark_at(cpu->mark);
+	if (config.stacks && mark->cow == MT_COW_MAYBE)
+		note_copy(cpu->slot);
 	if (stores_to_present(&event->regs, address) && is_copy(cpu->slot, address)) {
 		mark->cow = MT_COW_MAYBE;
 		lane->cow_faults++;
@@ -206,6 +208,8 @@ static __always_inline int take_user_fault(struct bpf_perf_event_data *event)
 	mark->served = faults_of(task);
 	mark->mode = MT_FAULT_IN_USER;
 	mark->call_at = call_number_at(user_registers(task));
+	if (config.stacks)
+		mark->caller = caller_of(cpu->slot, address, user_registers(task));
 	if (space->untouched)
 		note_touch(cpu->slot, address);
 	return 0;

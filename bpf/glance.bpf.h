@@ -11,6 +11,13 @@
 #include "bpf/compat.bpf.h"
 #include "bpf/maps.bpf.h"
 
+/* Page tables of arm64 have another form, of four sizes: the other way is the only one there. */
+#if defined(__TARGET_ARCH_x86)
+#define CAN_GLANCE HAS_CASTS
+#else
+#define CAN_GLANCE 0
+#endif
+
 /* Of an entry of the page tables of x86-64. */
 #define ENTRY_PRESENT (1 << 0)
 #define ENTRY_USER (1 << 2)
@@ -39,7 +46,7 @@ __noinline __u64 glance(__u64 table, __u64 address)
 {
 	__u64 entry;
 
-	if (!HAS_CASTS || !table || address >> (hot.levels * 9 + 11))
+	if (!CAN_GLANCE || !table || address >> (hot.levels * 9 + 11))
 		return 0;
 	if (hot.levels == 5) {
 		entry = entry_of(table, address, 48);
@@ -65,7 +72,7 @@ static __always_inline __u64 my_tables(void)
 {
 	struct mm_struct *mm;
 
-	if (!HAS_CASTS || !hot.memory)
+	if (!CAN_GLANCE || !hot.memory)
 		return 0;
 	mm = mm_of(current_task());
 	return mm ? cast_u64((__u64)&mm->pgd) : 0;
@@ -97,7 +104,7 @@ static __always_inline bool open_view(struct mt_view *view, __u64 tables, __u64 
 {
 	__u64 page = address >> 12, pages = ((address & 4095) + bytes + 4095) >> 12;
 
-	if (!HAS_CASTS)
+	if (!CAN_GLANCE)
 		return false;
 	if (page == view->page && pages <= view->pages)
 		return true;
@@ -152,7 +159,7 @@ static __always_inline void find_memory(void)
 	struct mm_struct *mm = mm_of(current_task());
 	struct search search = {};
 
-	if (!HAS_CASTS || !config.stacks || !config.known[0] || !mm)
+	if (!CAN_GLANCE || !config.stacks || !config.known[0] || !mm)
 		return;
 	search.tables = cast_u64((__u64)&mm->pgd);
 	/* A counter of its own: up to 6.12 one in a global makes a loop without end. */

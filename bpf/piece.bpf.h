@@ -47,6 +47,7 @@ static long sift(__u32 number, struct sifting *sifting)
 	if (address + 8 > sifting->end && !read_more(sifting, address))
 		return 1;
 	word = *(__u64 *)&sifting->walk->span[(address - sifting->read) & (MT_SPAN - 8)];
+	word = without_signature(word);
 	/* What a call returns to may lie right behind its code. */
 	if (word - piece->sp >= MT_PIECE_BYTES && !is_in_code(sifting->execs, word - 1))
 		return 0;

@@ -292,9 +292,14 @@ static __always_inline __u64 code_identity(const struct mt_python_walk *python,
 
 #define FRAME_SPAN 128 /* bytes, as mt_python_walk.frame */
 
+/* On arm64 it is in a register that programs cannot read. */
 static __always_inline __u64 thread_base(void)
 {
+#if defined(__TARGET_ARCH_x86)
 	return bpf_get_current_task_btf()->thread.fsbase;
+#else
+	return 0;
+#endif
 }
 
 /* The one that is walked now; 0: no room, so that nothing of it is kept. */

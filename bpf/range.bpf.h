@@ -23,7 +23,7 @@ static __always_inline __u64 whole_pages(__u64 bytes)
 	return (bytes + config.page_bytes - 1) & ~(__u64)(config.page_bytes - 1);
 }
 
-#if defined(__TARGET_ARCH_x86) && !defined(MEMTRACE_OLD)
+#ifndef MEMTRACE_OLD
 #include "bpf/vma.bpf.h"
 
 /* A storm of calls must not push out what else goes through the ring. */

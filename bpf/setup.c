@@ -6,7 +6,7 @@
 #include "bpf/arch.bpf.h"
 #include "bpf/pid.bpf.h"
 
-#if defined(__TARGET_ARCH_x86) && !defined(MEMTRACE_OLD)
+#ifndef MEMTRACE_OLD
 #include "bpf/glance.bpf.h"
 #else
 #define find_memory() ((void)0)

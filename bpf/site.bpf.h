@@ -5,8 +5,8 @@
 
 #include "bpf/space.bpf.h"
 
-/* x86-64 from 5.17 on: nothing else can be unwound so far. */
-#if defined(__TARGET_ARCH_x86) && !defined(MEMTRACE_OLD)
+/* From 5.17 on. */
+#ifndef MEMTRACE_OLD
 #include "bpf/code.bpf.h"
 #include "bpf/sample.bpf.h"
 

@@ -25,11 +25,6 @@ enum {
 	CFI_END,
 };
 
-enum { CFI_SAME = 0, CFI_LOST = 127, CFI_THERE = 126 };
-
-#define SIGNAL_REGISTERS 40 /* struct rt_sigframe: up to uc_mcontext, without the return address */
-#define MOST 0x7fffffff
-
 struct step {
 	struct mt_walk *walk;
 	struct mt_kept *kept; /* of Python's frames: what was, or what is to be kept */
@@ -176,25 +171,6 @@ static __always_inline long stop(struct mt_walk *walk, __u32 why)
 	return 1;
 }
 
-/* What the kernel saved for a signal handler: struct sigcontext. */
-static __always_inline long leave_signal(struct mt_walk *walk)
-{
-	__u64 saved[17];
-
-	if (bpf_probe_read_user(saved, sizeof(saved), (void *)(walk->sp + SIGNAL_REGISTERS)))
-		return stop(walk, MT_STACK_UNREAD);
-	walk->bp_from = walk->sp + SIGNAL_REGISTERS + 10 * 8;
-	walk->bx_from = walk->bp_from + 8;
-	note_word(walk, walk->bp_from + 5 * 8, saved[15]);
-	note_word(walk, walk->bp_from + 6 * 8, saved[16]);
-	walk->bp = saved[10];
-	walk->bx = saved[11];
-	walk->sp = saved[15];
-	walk->ip = saved[16];
-	walk->exact = 1;
-	return 0;
-}
-
 static __always_inline bool read_noted(struct mt_walk *walk, __u64 address, __u64 *out)
 {
 	if (!read_word(walk, address, out))
@@ -238,6 +214,46 @@ static __always_inline __u64 frame_address(struct mt_walk *walk, const struct mt
 	return 0;
 }
 
+#if defined(__TARGET_ARCH_arm64)
+#include "bpf/link.bpf.h"
+#else
+enum { CFI_SAME = 0, CFI_LOST = 127, CFI_THERE = 126 };
+
+#define SIGNAL_REGISTERS 40 /* struct rt_sigframe: up to uc_mcontext, without the return address */
+
+static __always_inline void begin_at(struct mt_walk *walk, const struct pt_regs *regs)
+{
+	walk->ip = regs->ip;
+	walk->sp = regs->sp;
+	walk->bp = regs->bp;
+	walk->bx = regs->bx;
+	walk->r11 = regs->r11;
+}
+
+static __always_inline __u64 without_signature(__u64 word)
+{
+	return word;
+}
+
+/* What the kernel saved for a signal handler: struct sigcontext. */
+static __always_inline long leave_signal(struct mt_walk *walk)
+{
+	__u64 saved[17];
+
+	if (bpf_probe_read_user(saved, sizeof(saved), (void *)(walk->sp + SIGNAL_REGISTERS)))
+		return stop(walk, MT_STACK_UNREAD);
+	walk->bp_from = walk->sp + SIGNAL_REGISTERS + 10 * 8;
+	walk->bx_from = walk->bp_from + 8;
+	note_word(walk, walk->bp_from + 5 * 8, saved[15]);
+	note_word(walk, walk->bp_from + 6 * 8, saved[16]);
+	walk->bp = saved[10];
+	walk->bx = saved[11];
+	walk->sp = saved[15];
+	walk->ip = saved[16];
+	walk->exact = 1;
+	return 0;
+}
+
 static __always_inline bool restore(struct mt_walk *walk, __u64 *saved, __u64 *from, __s8 where,
 				    __u64 cfa)
 {
@@ -266,6 +282,7 @@ static __always_inline long leave_frame(struct mt_walk *walk, const struct mt_fi
 	walk->exact = 0;
 	return ip ? 0 : stop(walk, MT_STACK_WHOLE);
 }
+#endif
 
 /* Else it is being made. */
 static __always_inline bool has_table(__u32 number, const struct mt_file *file)
@@ -438,11 +455,7 @@ static __always_inline __u32 walk_from(__u32 slot, const struct pt_regs *regs)
 		lost(MT_LOSS_STACKS);
 		return 0;
 	}
-	walk->ip = regs->ip;
-	walk->sp = regs->sp;
-	walk->bp = regs->bp;
-	walk->bx = regs->bx;
-	walk->r11 = regs->r11;
+	begin_at(walk, regs);
 	return walk_here(slot);
 }
 

@@ -62,7 +62,7 @@ class Outcome:
 
 def make_root(kernel, folder, plan, numbers, programs):
     """The tree of its disk: what is built here, the scripts, the plan."""
-    root = image.Tree(kernel.architecture)
+    root = image.Tree(kernel.architecture, package.sysroot(kernel.architecture))
     root.add("bin/busybox", package.busybox(kernel.architecture))
     for script in (HERE / "guest").iterdir():
         root.add(f"t/{script.name}", script)

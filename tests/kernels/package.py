@@ -233,6 +233,11 @@ def native():
                           stdout=subprocess.PIPE).stdout.strip()
 
 
+def sysroot(architecture):
+    """Where programs for an architecture find their libraries."""
+    return pathlib.Path("/") if architecture == native() else ROOT / "build/arm64/sysroot"
+
+
 def busybox(architecture):
     """A static busybox for guests of an architecture: this machine's, or fetched."""
     if architecture == native():

@@ -28,6 +28,7 @@ struct error *command_check(const struct options *options, int *status)
 {
 	size_t count, missing = 0;
 	const struct probe *all = probe_all(&count), stacks = trial_stacks();
+	const struct probe python = trial_python(&stacks);
 	struct utsname names;
 	struct output output;
 
@@ -39,6 +40,7 @@ struct error *command_check(const struct options *options, int *status)
 		missing += all[i].required && !all[i].there && !all[i].unknown;
 	}
 	write_probe(&stacks, &output);
+	write_probe(&python, &output);
 	fprintf(output.file, missing ? "\nmemtrace cannot follow memory here.\n" :
 				       "\nmemtrace works here.\n");
 	*status = missing ? 1 : 0;

@@ -85,6 +85,8 @@ static void fill_features(struct collector *collector, Mt__Capture *capture)
 	add_feature(capture, "task_storage", !collector->kernel.old);
 	add_feature(capture, "cpu_counters", !kernel_counters_lag(&collector->kernel));
 	add_feature(capture, "calls", collector->options.calls);
+	add_feature(capture, "stacks", collector->kernel.stacks != STACKS_NONE);
+	add_feature(capture, "python_frames", collector->kernel.stacks == STACKS_PYTHON);
 	add_feature(capture, "run_time", collector->cost.measured);
 }
 
@@ -268,8 +270,8 @@ static void note_unseen(struct collector *collector, Mt__Capture *capture)
 
 static const char *why_no_stacks(const struct kernel *kernel)
 {
-	if (!KERNEL_WALKS)
-		return "Stacks are walked on x86-64 only so far: there are none.";
+	if (kernel->page_bytes != KERNEL_WALKED_PAGE_BYTES)
+		return "Stacks are kept of pages of 4 KiB only so far: there are none.";
 	if (kernel->old)
 		return "This kernel cannot be asked for stacks: that takes one of 6.2 or newer.";
 	if (kernel_counters_lag(kernel))
@@ -292,6 +294,9 @@ static void fill_notes(struct collector *collector, Mt__Capture *capture)
 				  "copied a page is inferred.");
 	if (collector->options.stacks && !collector->kernel.stacks)
 		add_note(capture, why_no_stacks(&collector->kernel));
+	else if (collector->options.stacks > collector->kernel.stacks)
+		add_note(capture, "On this machine stacks have native frames only: where a thread "
+				  "keeps those of Python is not shown to programs of the kernel.");
 	if (!collector->kernel.has_lock_event)
 		add_note(capture, "This kernel has no event of mmap_lock: the sizes of address "
 				  "spaces were read when a call ended, and of threads that map "

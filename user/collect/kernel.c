@@ -10,6 +10,7 @@
 #include "user/collect/proc.h"
 #include "user/collect/self.h"
 #include "user/collect/sizes.h"
+#include "user/collect/trial.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -90,12 +91,6 @@ static void set_sizes(struct kernel *kernel, const struct sizes *sizes)
 		bpf_map__set_max_entries(entries[i].map, entries[i].entries);
 }
 
-/* Where a page is counted late, it is not known which stack brought it. */
-static bool can_walk(const struct kernel *kernel)
-{
-	return KERNEL_WALKS && !kernel->old && probe_counters();
-}
-
 static struct error *choose_sizes(struct kernel *kernel, const struct kernel_options *options)
 {
 	struct sizes sizes;
@@ -106,9 +101,9 @@ static struct error *choose_sizes(struct kernel *kernel, const struct kernel_opt
 	kernel->book_count = sizes.books;
 	kernel->blocks = sizes.blocks;
 	kernel->calls = options->calls;
-	kernel->stacks = options->stacks && can_walk(kernel) ? options->stacks : MT_STACKS_NONE;
-	kernel->sample = options->sample;
 	kernel->page_bytes = sysconf(_SC_PAGESIZE);
+	kernel->stacks = trial_allowed(kernel, options->stacks);
+	kernel->sample = options->sample;
 	if (kernel->stacks && sizes.ring_bytes == MT_RING)
 		sizes.ring_bytes = MT_RING_STACKS;
 	set_sizes(kernel, &sizes);

@@ -14,11 +14,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Whether this build's kernel side can walk stacks (bpf/site.bpf.h). */
+#define KERNEL_WALKED_PAGE_BYTES 4096 /* pages whose stacks can be kept (bpf/site.bpf.h) */
+
+/* Whether the kernel side can tell where a thread's own memory is (bpf/python.bpf.h). */
 #ifdef __x86_64__
-#define KERNEL_WALKS true
+#define KERNEL_FINDS_THREADS true
 #else
-#define KERNEL_WALKS false
+#define KERNEL_FINDS_THREADS false
 #endif
 
 struct kernel_options {

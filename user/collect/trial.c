@@ -5,6 +5,15 @@
 #include "bpf/stack.h"
 #include "user/collect/kernel.h"
 
+/* Where a page is counted late, it is not known which stack brought it. */
+uint32_t trial_allowed(const struct kernel *kernel, uint32_t asked)
+{
+	if (!asked || kernel->old || kernel->page_bytes != KERNEL_WALKED_PAGE_BYTES ||
+	    !probe_counters())
+		return MT_STACKS_NONE;
+	return asked == MT_STACKS_PYTHON && !KERNEL_FINDS_THREADS ? MT_STACKS_NATIVE : asked;
+}
+
 struct probe trial_stacks(void)
 {
 	const struct kernel_options options = {
@@ -19,11 +28,22 @@ struct probe trial_stacks(void)
 		.name = "stacks (--stacks)",
 		.there = !error && kernel.stacks != MT_STACKS_NONE,
 		.lost = "whose code touched memory is not known",
-		.remedy = "an x86-64 kernel of 6.2 or newer",
+		.remedy = "a kernel of 6.2 or newer with pages of 4 KiB",
 		.unknown = error != NULL,
 	};
 
 	error_free(error);
 	kernel_free(&kernel);
 	return stacks;
+}
+
+struct probe trial_python(const struct probe *stacks)
+{
+	return (struct probe){
+		.name = "frames of Python (--stacks python)",
+		.there = stacks->there && KERNEL_FINDS_THREADS,
+		.lost = "stacks of a Python program have the interpreter's own functions only",
+		.remedy = KERNEL_FINDS_THREADS ? stacks->remedy : "an x86-64 machine",
+		.unknown = stacks->unknown,
+	};
 }
