@@ -419,7 +419,9 @@ struct mt_config {
 	__u32 calls;
 	__u32 stacks; /* enum mt_stacks */
 	__u32 own_pid; /* memtrace itself is never followed, ... */
-	__u32 timer_pid; /* ... nor its other process, 0: none */
+	__u32 timer_pid; /* ... nor its other processes, 0: none */
+	__u32 reader_pid;
+	__u32 unused;
 	__u32 cgroup_v1; /* the cgroup that counts is of a v1 hierarchy, the memory controller's */
 	__u32 page_bytes;
 	__u32 preemptible_locks; /* PREEMPT_RT */
@@ -429,6 +431,6 @@ struct mt_config {
 	__u64 known_at; /* in memtrace's own memory, 16 bytes that begin there: ... */
 	__u64 known[2]; /* ... what they are */
 };
-_Static_assert(sizeof(struct mt_config) == 96, "mt_config");
+_Static_assert(sizeof(struct mt_config) == 104, "mt_config");
 
 #endif

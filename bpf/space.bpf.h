@@ -419,7 +419,8 @@ static __noinline __u32 open_space(struct mm_struct *mm, struct task_struct *tas
 	__u64 key = (__u64)mm;
 	__u32 pid = task ? pid_of(task) : 0, slot;
 
-	if (!mm || !pid || pid == config.own_pid || pid == config.timer_pid)
+	if (!mm || !pid || pid == config.own_pid || pid == config.timer_pid ||
+	    pid == config.reader_pid)
 		return 0;
 	slot = find_slot((__u64)mm);
 	if (slot && (birth == MT_BORN_BEFORE || is_of_process(space_at(slot), task)))

@@ -29,6 +29,42 @@ static void print_places(struct code *code, uint64_t address, uint64_t deadline_
 	places_free(&places);
 }
 
+struct search {
+	struct code *code;
+	int root;
+};
+
+static bool take_alt(void *context, int descriptor, const char *path)
+{
+	const struct search *search = context;
+
+	(void)path;
+	return code_take_alt(search->code, descriptor);
+}
+
+static bool take_debug(void *context, int descriptor, const char *path)
+{
+	const struct search *search = context;
+	char name[DEBUG_NAME];
+
+	if (!code_take_debug(search->code, descriptor))
+		return false;
+	code_wish_alt(search->code, name);
+	if (*name)
+		debug_search_alt(name, search->root, path,
+				 &(struct debug_taker){ take_alt, context });
+	return true;
+}
+
+static void find_debug(struct code *code, int root, const char *path)
+{
+	struct search search = { code, root };
+	struct debug_wish wish;
+
+	code_wish(code, &wish);
+	debug_search(&wish, root, path, &(struct debug_taker){ take_debug, &search });
+}
+
 int main(int count, char **words)
 {
 	int root = count > 2 ? open(words[2], O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
@@ -37,7 +73,7 @@ int main(int count, char **words)
 
 	if (!code)
 		return 1;
-	code_find_debug(code, root, words[1]);
+	find_debug(code, root, words[1]);
 	while (scanf("%" SCNx64, &address) == 1)
 		print_places(code, address, start + FRAME_LINES_NS);
 	fprintf(stderr, "%" PRIu64 " us\n", (frame_deadline(0) - start) / 1000);

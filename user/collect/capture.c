@@ -205,7 +205,8 @@ static void fill_processes(struct collector *collector, Mt__Capture *capture,
 		if (collector->stacks) {
 			stacks_record_sites(collector->stacks, serial_of(process),
 					    capture->processes[capture->n_processes]);
-			runtimes_name(&collector->runtimes, process->start_boot_ns, capture,
+			runtimes_name(&collector->runtimes, &collector->remote,
+				      process->start_boot_ns, capture,
 				      capture->processes[capture->n_processes]);
 		}
 		take_mappings(process, capture->processes[capture->n_processes],
@@ -240,7 +241,8 @@ void capture_list_living(struct collector *collector)
 static bool is_unseen(struct collector *collector, pid_t pid)
 {
 	return pid != getpid() && pid != collector->cost.timer &&
-	       !process_find(&collector->processes, pid) && target_has_memory(pid);
+	       pid != collector->remote.pid && !process_find(&collector->processes, pid) &&
+	       target_has_memory(pid);
 }
 
 static void add_note(Mt__Capture *capture, const char *note)
@@ -321,6 +323,15 @@ static void fill_notes(struct collector *collector, Mt__Capture *capture)
 		add_note(capture, note);
 }
 
+/* When all names have been asked for. */
+static void note_reader(struct collector *collector, Mt__Capture *capture)
+{
+	if (collector->stacks && collector->remote.failed)
+		add_note(capture, "The process that reads files of code for memtrace ended, or "
+				  "took too long: of code that it had not told of by then, "
+				  "names or callers are missing.");
+}
+
 static Mt__Capture *begin(struct collector *collector, uint64_t duration_ns)
 {
 	Mt__Capture *capture = memory_new(1, sizeof(*capture));
@@ -338,6 +349,8 @@ static Mt__Capture *begin(struct collector *collector, uint64_t duration_ns)
 	record_names(capture);
 	capture->overhead = cost_record(&collector->cost, &collector->kernel);
 	looks_record_cost(&collector->looks, capture->overhead);
+	capture->overhead->user_cpu_ns += remote_cpu_ns(&collector->remote);
+	capture->overhead->resident_bytes += remote_resident_bytes(&collector->remote);
 	return capture;
 }
 
@@ -354,6 +367,8 @@ Mt__Capture *capture_build(struct collector *collector, uint64_t duration_ns)
 	}
 	fill_losses(collector, capture);
 	fill_processes(collector, capture, smaps);
+	note_reader(collector, capture);
+	remote_close(&collector->remote);
 	kernel_free(&collector->kernel); /* before the report takes memory */
 	process_table_free(&collector->processes);
 	capture->intervals = collector->intervals.intervals;
@@ -409,7 +424,8 @@ static void look_inside(struct collector *collector, Mt__Capture *capture,
 
 	if (collector->stacks && process->live) {
 		stacks_look(collector->stacks, serial_of(process), capture, made);
-		runtimes_name(&collector->runtimes, process->start_boot_ns, capture, made);
+		runtimes_name(&collector->runtimes, &collector->remote, process->start_boot_ns,
+			      capture, made);
 	}
 	growth_record(process, made, collector->started_ns, collector->kernel.page_bytes);
 	looks_one(&collector->looks, process);
@@ -442,6 +458,7 @@ Mt__Capture *capture_look(struct collector *collector, pid_t pid)
 			look_inside(collector, capture, family[0], made);
 	}
 	fill_notes(collector, capture);
+	note_reader(collector, capture);
 	fill_losses(collector, capture);
 	return capture;
 }

@@ -8,17 +8,16 @@
 #include "user/base/memory.h"
 #include "user/collect/mapped.h"
 #include "user/collect/self.h"
+#include "user/collect/symbols.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <elf.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/auxv.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -32,16 +31,9 @@
 #define TRIPLET "aarch64-linux-gnu"
 #endif
 
-struct code_file {
-	char *path; /* as a process has it */
-	struct code *code;
-	struct cfi_table *table; /* NULL: not needed on this side, or not any more */
-	int descriptor;		 /* the code's */
-	uint32_t pid;		 /* of a process that has it, 0: none does */
-};
-
 struct code_files {
 	struct kernel *kernel;
+	struct remote *remote;
 	struct python *python; /* NULL: not asked for */
 	struct code_file files[MT_FILES]; /* by number */
 	/* Files that were opened, and that the kernel side is to hear of. */
@@ -123,11 +115,13 @@ static void give_rows(struct code_files *all, uint32_t number, const struct cfi_
 }
 
 /* Without rows where nothing describes the code. */
-static const struct cfi_table *table_of(struct code_files *all, struct code_file *file)
+static const struct cfi_table *table_of(struct code_files *all, uint32_t number)
 {
+	struct code_file *file = &all->files[number];
+
 	if (!file->table) {
 		file->table = memory_new(1, sizeof(*file->table));
-		error_free(code_rows(file->code, file->table));
+		remote_table(all->remote, number, file->table);
 		all->has_tables = true;
 	}
 	return file->table;
@@ -145,58 +139,73 @@ static void drop_tables(struct code_files *all)
 }
 
 /* What the kernel side needs to know of a file: without rows it is where stacks end. */
-static void give_file(struct code_files *all, uint32_t number, struct code *code)
+static void give_file(struct code_files *all, uint32_t number)
 {
-	struct code_segment segments[MT_SEGMENTS];
-	size_t count = code_segments(code, segments, MT_SEGMENTS);
+	const struct code_file *from = &all->files[number];
 	struct mt_file file = { .known = 1 };
 
 	for (size_t i = 0; i < MT_SEGMENTS; i++)
-		file.segment[i].offset = i < count ? segments[i].offset : MT_NO_ADDRESS;
-	for (size_t i = 0; i < count; i++)
-		file.segment[i].shift = segments[i].shift;
-	give_rows(all, number, table_of(all, &all->files[number]), &file);
+		file.segment[i].offset = MT_NO_ADDRESS;
+	for (size_t i = 0; i < from->segment_count; i++)
+		file.segment[i] = (struct mt_segment){ from->segments[i].offset,
+						       from->segments[i].shift };
+	give_rows(all, number, table_of(all, number), &file);
 	bpf_map_update_elem(bpf_map__fd(all->kernel->skeleton->maps.files), &number, &file,
 			    BPF_ANY);
 }
 
 /* ---- files ---- */
 
-/* Debug symbols: as the process sees them while it is there, then as memtrace does. */
-static void find_debug(const struct code_file *file)
-{
-	cleanup_close int own = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	cleanup_close int root = -1;
-	char name[32];
-
-	snprintf(name, sizeof(name), "/proc/%u/root", file->pid);
-	root = file->pid ? open(name, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
-	code_find_debug(file->code, root, file->path);
-	code_find_debug(file->code, own, file->path);
-}
-
-/* Opened at once, since the process may end: what is in it can be read later. */
-static void keep_file(struct code_files *all, uint32_t number, uint32_t pid, int descriptor,
-		      const char *path, size_t bytes)
+/* The reader has it from now on.  Names of the libraries that it needs are freed by the caller. */
+static bool learn(struct code_files *all, uint32_t number, int descriptor, const char *path,
+		  char **needs, size_t *bytes)
 {
 	struct code_file *file = &all->files[number];
+	struct wire_file from;
 
-	file->code = code_open(descriptor);
-	if (!file->code)
-		return;
-	file->path = memory_copy(path, bytes);
-	file->descriptor = descriptor;
-	file->pid = pid;
+	if (!remote_file(all->remote, number, descriptor, &from, needs))
+		return false;
+	*bytes = from.needs_bytes;
+	file->path = memory_copy(path, strlen(path));
+	strcpy(file->build_id, from.wish.build_id);
+	file->segment_count = from.segment_count;
+	memcpy(file->segments, from.segments, sizeof(file->segments));
+	file->wish = memory_copy(&from.wish, sizeof(from.wish));
+	return true;
+}
+
+/* Opened at once, since the process may end: what is in it can be read later.  `pid` of a process
+ * that has it, 0: none does. */
+static char *keep_file(struct code_files *all, uint32_t number, uint32_t pid, int descriptor,
+		       const char *path, size_t *needs_bytes)
+{
+	char *needs = NULL;
+
+	*needs_bytes = 0;
+	if (!symbols_is_code(descriptor) ||
+	    !learn(all, number, descriptor, path, &needs, needs_bytes))
+		return needs;
+	all->files[number].pid = pid;
 	all->opened[all->opened_count++] = number; /* each is opened once */
+	return needs;
 }
 
 static void settle_file(struct code_files *all, uint32_t number)
 {
+	struct python_file python;
+
+	give_file(all, number);
+	if (all->python && remote_python(all->remote, number, all->files[number].path, &python))
+		python_see_file(all->python, number, &python);
+}
+
+static void find_debug(struct code_files *all, uint32_t number)
+{
 	struct code_file *file = &all->files[number];
 
-	give_file(all, number, file->code);
-	if (all->python)
-		python_see_file(all->python, number, file->descriptor, file->path);
+	symbols_find(all->remote, number, file->pid, file->path, file->wish);
+	free(file->wish);
+	file->wish = NULL;
 }
 
 void code_settle(struct code_files *all)
@@ -207,7 +216,7 @@ void code_settle(struct code_files *all)
 		settle_file(all, all->opened[i]);
 	give_tables(all);
 	for (uint32_t i = 0; i < all->opened_count; i++)
-		find_debug(&all->files[all->opened[i]]);
+		find_debug(all, all->opened[i]);
 	all->opened_count = 0;
 }
 
@@ -215,17 +224,18 @@ static void add_file(struct code_files *all, uint32_t number, uint32_t pid, uint
 		     uint64_t end)
 {
 	char path[PATH_MAX];
-	int descriptor = mapped_open(pid, start, end, path, sizeof(path));
+	cleanup_close int descriptor = mapped_open(pid, start, end, path, sizeof(path));
+	size_t needs;
 
 	if (descriptor >= 0)
-		keep_file(all, number, pid, descriptor, path, strlen(path));
+		free(keep_file(all, number, pid, descriptor, path, &needs));
 }
 
 void code_add(struct code_files *all, const struct mt_event_code *event)
 {
 	uint32_t number = (uint32_t)event->event.value;
 
-	if (number < MT_FILES && !all->files[number].code)
+	if (number < MT_FILES && !all->files[number].path)
 		add_file(all, number, event->event.pid, event->start, event->end);
 	all->walked_ns = self_monotonic_ns(); /* what met it meanwhile is to come */
 }
@@ -267,39 +277,31 @@ static void add_need(struct code_files *all, const char *name, unsigned int dept
 	}
 }
 
-static void add_needs(struct code_files *all, const struct code *code, unsigned int depth)
+static void add_needs(struct code_files *all, const char *needs, size_t bytes, unsigned int depth)
 {
-	char **needs = code_needs(code);
-
-	for (size_t i = 0; needs[i]; i++) {
-		add_need(all, needs[i], depth);
-		free(needs[i]);
-	}
-	free(needs);
+	for (size_t at = 0; at < bytes; at += strlen(&needs[at]) + 1)
+		add_need(all, &needs[at], depth);
 }
 
 static void add_program(struct code_files *all, const char *path, unsigned int depth)
 {
-	int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	cleanup_close int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	struct mt_file_key key = { 0 };
-	cleanup_free char *whole = realpath(path, NULL);
+	cleanup_free char *whole = realpath(path, NULL), *needs = NULL;
 	struct stat status;
 	uint32_t number;
+	size_t bytes;
 
-	if (descriptor < 0 || !whole || fstat(descriptor, &status) || !S_ISREG(status.st_mode)) {
-		close(descriptor);
+	if (descriptor < 0 || !whole || fstat(descriptor, &status))
 		return;
-	}
 	key.inode = status.st_ino;
 	key.device = major(status.st_dev) << 20 | minor(status.st_dev);
 	number = number_of(all, &key);
-	if (number == MT_NO_FILE || all->files[number].code) {
-		close(descriptor);
+	if (number == MT_NO_FILE || all->files[number].path)
 		return;
-	}
-	keep_file(all, number, 0, descriptor, whole, strlen(whole));
-	if (all->files[number].code && depth)
-		add_needs(all, all->files[number].code, depth - 1);
+	needs = keep_file(all, number, 0, descriptor, whole, &bytes);
+	if (depth)
+		add_needs(all, needs, bytes, depth - 1);
 }
 
 static void expect(struct code_files *all, const char *command)
@@ -352,7 +354,7 @@ static void add_mapping(struct code_files *all, uint32_t pid, const char *line,
 	}
 	if (exec.file == MT_NO_FILE)
 		return;
-	if (exec.file != MT_VDSO && !all->files[exec.file].code)
+	if (exec.file != MT_VDSO && !all->files[exec.file].path)
 		add_file(all, exec.file, pid, exec.start, exec.end);
 	execs->at[execs->count++] = exec;
 }
@@ -382,10 +384,10 @@ void code_read(struct code_files *all, uint32_t slot, uint32_t pid)
 
 const struct cfi_table *code_table(struct code_files *all, uint32_t number)
 {
-	if (number >= MT_FILES || !all->files[number].code)
+	if (number >= MT_FILES || !all->files[number].path)
 		return NULL;
 	all->walked_ns = self_monotonic_ns();
-	return table_of(all, &all->files[number]);
+	return table_of(all, number);
 }
 
 void code_tidy(struct code_files *all)
@@ -396,28 +398,23 @@ void code_tidy(struct code_files *all)
 
 /* ---- the whole ---- */
 
-/* It is the same in every process, and so in ours. */
 static void add_vdso(struct code_files *all)
 {
-	Elf64_Ehdr *image = (Elf64_Ehdr *)getauxval(AT_SYSINFO_EHDR);
-	struct code_file *file = &all->files[MT_VDSO];
+	char *needs = NULL;
+	size_t bytes;
 
-	if (!image)
-		return;
-	/* Its section headers are the last thing in it. */
-	file->code = code_open_image(image, image->e_shoff +
-						    (size_t)image->e_shnum * image->e_shentsize);
-	if (!file->code)
-		return;
-	file->path = memory_copy("[vdso]", 6);
-	give_file(all, MT_VDSO, file->code);
+	if (learn(all, MT_VDSO, -1, "[vdso]", &needs, &bytes))
+		give_file(all, MT_VDSO);
+	free(needs);
 }
 
-struct code_files *code_files_new(struct kernel *kernel, struct python *python)
+struct code_files *code_files_new(struct kernel *kernel, struct remote *remote,
+				  struct python *python)
 {
 	struct code_files *all = memory_new(1, sizeof(*all));
 
 	all->kernel = kernel;
+	all->remote = remote;
 	all->python = python;
 	add_vdso(all);
 	return all;
@@ -429,16 +426,13 @@ void code_files_free(struct code_files *all)
 		return;
 	drop_tables(all);
 	for (size_t i = 0; i < MT_FILES; i++) {
-		code_close(all->files[i].code);
 		free(all->files[i].path);
+		free(all->files[i].wish);
 	}
 	free(all);
 }
 
-struct code *code_file(const struct code_files *all, uint64_t number, const char **path)
+const struct code_file *code_file(const struct code_files *all, uint64_t number)
 {
-	if (number >= MT_FILES || !all->files[number].code)
-		return NULL;
-	*path = all->files[number].path;
-	return all->files[number].code;
+	return number < MT_FILES && all->files[number].path ? &all->files[number] : NULL;
 }

@@ -9,11 +9,13 @@
 #include "bpf/stack.h"
 #include "user/collect/kernel.h"
 #include "user/collect/python.h"
-#include "user/symbol/code.h"
+#include "user/collect/remote.h"
 
 struct code_files;
 
-struct code_files *code_files_new(struct kernel *kernel, struct python *python);
+/* The remote and Python stay the caller's. */
+struct code_files *code_files_new(struct kernel *kernel, struct remote *remote,
+				  struct python *python);
 void code_files_free(struct code_files *all);
 
 /* A file that the kernel side has seen in a process for the first time: it is opened. */
@@ -35,7 +37,17 @@ const struct cfi_table *code_table(struct code_files *all, uint32_t number);
 /* Drops the tables that this side has, where no stack was walked by them for a while. */
 void code_tidy(struct code_files *all);
 
+struct code_file {
+	char *path; /* as a process has it */
+	char build_id[DEBUG_ID_TEXT];
+	struct code_segment segments[MT_SEGMENTS];
+	size_t segment_count;
+	struct debug_wish *wish; /* NULL: its debug symbols were looked for */
+	struct cfi_table *table; /* NULL: not needed on this side, or not any more */
+	uint32_t pid;		 /* of a process that has it, 0: none does */
+};
+
 /* The file with that number, NULL: none that could be read. */
-struct code *code_file(const struct code_files *all, uint64_t number, const char **path);
+const struct code_file *code_file(const struct code_files *all, uint64_t number);
 
 #endif

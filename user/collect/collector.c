@@ -32,6 +32,8 @@ static struct error *open_targets(struct collector *collector)
 		launch_watch(&collector->launch);
 	cost_open(&collector->cost);
 	self_raise_files(); /* not for the command */
+	if (options->stacks)
+		remote_open(&collector->remote);
 	TRY(targets_open(&collector->targets, options->pids, options->pid_count));
 	if (options->cgroup)
 		TRY(cgroup_open(options->cgroup, &collector->cgroup_directory,
@@ -48,7 +50,7 @@ struct error *collector_new(const struct collector_options *options, struct coll
 	collector->options.sample = options->sample ?: 1;
 	collector->looks = (struct looks){ .on = options->allocators,
 					   .command = options->command != NULL };
-	collector->cost.socket = collector->launch.watch = -1;
+	collector->cost.socket = collector->launch.watch = collector->remote.socket = -1;
 	collector->targets.epoll = -1;
 	process_table_init(&collector->processes);
 	cgroup_names_init(&collector->cgroups);
@@ -92,6 +94,7 @@ struct error *collector_attach(struct collector *collector)
 	struct kernel_options kernel_options = {
 		.targets = options->pid_count,
 		.timer_pid = collector->cost.timer,
+		.reader_pid = collector->remote.pid,
 		.follow_all = options->system && !collector->cgroup_id,
 		.follow_children = options->children,
 		.calls = options->calls,
@@ -103,7 +106,9 @@ struct error *collector_attach(struct collector *collector)
 
 	TRY(kernel_load(&collector->kernel, &kernel_options, take_event, collector));
 	if (collector->kernel.stacks)
-		collector->stacks = stacks_new(&collector->kernel);
+		collector->stacks = stacks_new(&collector->kernel, &collector->remote);
+	else
+		remote_close(&collector->remote);
 	collector->looks.page_bytes = collector->kernel.page_bytes;
 	collector->looks.stacks = collector->stacks;
 	return kernel_attach(&collector->kernel);
@@ -114,6 +119,7 @@ struct error *collector_confine(const struct collector *collector)
 	const struct confine_needs needs = {
 		.command = collector->launch.pid ? collector->launch.pidfd : -1,
 		.stacks = collector->kernel.stacks,
+		.reader = collector->remote.socket,
 		.held = collector->launch.watch >= 0 ? collector->launch.pid : 0,
 		.memory = collector->options.allocators,
 		.screen = collector->options.screen,
@@ -277,6 +283,7 @@ int collector_child_descriptor(const struct collector *collector)
 int collector_child_wait(struct collector *collector)
 {
 	/* Where the capture failed it still counts, and a command may go on for days. */
+	remote_close(&collector->remote);
 	cost_stop(&collector->cost);
 	kernel_free(&collector->kernel);
 	launch_wait(&collector->launch);
@@ -286,6 +293,7 @@ int collector_child_wait(struct collector *collector)
 void collector_free(struct collector *collector)
 {
 	stacks_free(collector->stacks);
+	remote_close(&collector->remote);
 	cost_stop(&collector->cost);
 	kernel_free(&collector->kernel);
 	launch_free(&collector->launch);

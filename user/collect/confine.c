@@ -5,16 +5,21 @@
 #include <cap-ng.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/bpf.h>
 #include <seccomp.h>
+#include <signal.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define PERF_EVENT_IOC_DISABLE 0x2401 /* of linux/perf_event.h, by which libbpf detaches */
+#define NOBODY 65534
+#define MOST_MEMORY (2ULL << 30)
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* ---- capabilities ---- */
@@ -101,6 +106,16 @@ static const int reading_memory[] = { SCMP_SYS(process_vm_readv), SCMP_SYS(pread
 /* With stacks: files of code, and tables made of them. */
 static const int reading_code[] = { SCMP_SYS(pread64) };
 static const int making_tables[] = { BPF_MAP_CREATE };
+
+/* In the process that reads those: what it was given is read, and nothing opened. */
+static const int reading_files[] = {
+	SCMP_SYS(read), SCMP_SYS(pread64), SCMP_SYS(close), SCMP_SYS(lseek), SCMP_SYS(fstat),
+	SCMP_SYS(newfstatat), SCMP_SYS(fcntl), SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(brk),
+	SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(futex),
+	SCMP_SYS(getrandom), SCMP_SYS(sysinfo), SCMP_SYS(clock_gettime), SCMP_SYS(getpid),
+	SCMP_SYS(gettid), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn),
+	SCMP_SYS(restart_syscall), SCMP_SYS(setitimer), SCMP_SYS(exit_group),
+};
 
 static const int timing[] = {
 	SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(close), SCMP_SYS(poll), SCMP_SYS(ppoll),
@@ -205,10 +220,11 @@ static int add_report(scmp_filter_ctx filter, const struct confine_needs *needs)
 	return wrong ?: allow_requests(filter, terminal_requests, COUNT(terminal_requests));
 }
 
-static int add_stacks(scmp_filter_ctx filter)
+static int add_stacks(scmp_filter_ctx filter, int reader)
 {
 	return allow(filter, reading_code, COUNT(reading_code)) ?:
-	       allow_bpf(filter, making_tables, COUNT(making_tables));
+	       allow_bpf(filter, making_tables, COUNT(making_tables)) ?:
+	       allow_if(filter, SCMP_SYS(sendmsg), SCMP_A0(SCMP_CMP_EQ, (unsigned int)reader));
 }
 
 static int add_capture(scmp_filter_ctx filter, const struct confine_needs *needs)
@@ -223,7 +239,17 @@ static int add_capture(scmp_filter_ctx filter, const struct confine_needs *needs
 		wrong = allow_requests(filter, screen_requests, COUNT(screen_requests));
 	if (!wrong && needs->held)
 		wrong = allow_seizing(filter, needs->held);
-	return wrong || !needs->stacks ? wrong : add_stacks(filter);
+	return wrong || !needs->stacks ? wrong : add_stacks(filter, needs->reader);
+}
+
+/* The socket has the place of standard input. */
+static int add_reader(scmp_filter_ctx filter, const struct confine_needs *unused)
+{
+	(void)unused;
+	return allow(filter, reading_files, COUNT(reading_files)) ?: allow_memory(filter) ?:
+	       allow_signals(filter, -1) ?:
+	       allow_if(filter, SCMP_SYS(recvmsg), SCMP_A0(SCMP_CMP_EQ, STDIN_FILENO)) ?:
+	       allow_if(filter, SCMP_SYS(write), SCMP_A0(SCMP_CMP_EQ, STDIN_FILENO));
 }
 
 static int add_timer(scmp_filter_ctx filter, const struct confine_needs *unused)
@@ -262,6 +288,41 @@ struct error *confine_report(int command)
 
 	keep(command >= 0 ? BIT(CAP_KILL) : 0, 0);
 	return set_filter(add_report, &needs);
+}
+
+/* A quarter of the memory that there is, 2 GiB at most: a file that wants more is not read. */
+static void limit_memory(void)
+{
+	uint64_t bytes = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) / 4;
+	const struct rlimit none = { 0, 0 };
+	struct rlimit memory = { .rlim_cur = bytes < MOST_MEMORY ? bytes : MOST_MEMORY };
+
+	memory.rlim_max = memory.rlim_cur;
+	setrlimit(RLIMIT_CORE, &none);
+	setrlimit(RLIMIT_FSIZE, &none);
+#ifndef __SANITIZE_ADDRESS__ /* which takes terabytes of addresses */
+	setrlimit(RLIMIT_DATA, &memory);
+#endif
+}
+
+static bool become(unsigned int id)
+{
+	return !setgroups(0, NULL) && !setresgid(id, id, id) && !setresuid(id, id, id);
+}
+
+/* Who may not become another user stays who it is, and without rights as well. */
+struct error *confine_reader(void)
+{
+	struct error *error = NULL;
+
+	limit_memory();
+	keep(BIT(CAP_SETUID) | BIT(CAP_SETGID), 0);
+	if (!geteuid() && !become(NOBODY))
+		error = error_new(errno, "memtrace reads files as root");
+	keep(0, 0);
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	return error_first(error, set_filter(add_reader, NULL));
 }
 
 struct error *confine_timer(void)

@@ -131,6 +131,7 @@ static void configure(struct kernel *kernel, const struct kernel_options *option
 		.cgroup_v1 = self_memory_cgroup_v1(),
 		.own_pid = getpid(),
 		.timer_pid = options->timer_pid,
+		.reader_pid = options->reader_pid,
 		.cgroup_id = options->cgroup_id,
 		.known_at = (uintptr_t)kernel->known,
 	};

@@ -32,7 +32,7 @@ struct kernel_options {
 	uint32_t sample; /* stacks are kept of one page of so many */
 	void (*say)(const char *text); /* takes what libbpf has to say, NULL: nobody */
 	uint64_t cgroup_id; /* 0: none */
-	__u32 timer_pid; /* of memtrace's other process, 0: none */
+	__u32 timer_pid, reader_pid; /* of memtrace's other processes, 0: none */
 };
 
 /* Called with each event of the kernel side, in order. */

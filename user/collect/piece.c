@@ -16,15 +16,13 @@ struct walk {
 };
 
 /* Where it is linked, less where it is in the file. */
-static uint64_t shift_of(struct code *code, uint64_t offset)
+static uint64_t shift_of(const struct code_file *file, uint64_t offset)
 {
-	struct code_segment segments[MT_SEGMENTS];
-	size_t count = code_segments(code, segments, MT_SEGMENTS);
 	uint64_t shift = 0;
 
-	for (size_t i = 0; i < count; i++)
-		if (segments[i].offset <= offset)
-			shift = segments[i].shift;
+	for (size_t i = 0; i < file->segment_count; i++)
+		if (file->segments[i].offset <= offset)
+			shift = file->segments[i].shift;
 	return shift;
 }
 
@@ -34,7 +32,6 @@ static bool find_code(void *context, uint64_t address, struct unwind_code *code)
 	const struct mt_exec *exec = walk->execs.at;
 	const struct mt_exec *end = exec + walk->execs.count;
 	const struct cfi_table *table;
-	const char *path;
 
 	while (exec < end && (address < exec->start || address >= exec->end))
 		exec++;
@@ -43,7 +40,7 @@ static bool find_code(void *context, uint64_t address, struct unwind_code *code)
 		return false;
 	code->file = exec->file;
 	code->bias = exec->start - exec->offset -
-		     shift_of(code_file(walk->files, exec->file, &path), exec->offset);
+		     shift_of(code_file(walk->files, exec->file), exec->offset);
 	code->table = table;
 	return true;
 }

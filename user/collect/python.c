@@ -4,7 +4,6 @@
 
 #include "build/memtrace.skel.h"
 #include "user/base/memory.h"
-#include "user/symbol/python.h"
 
 #include <bpf/bpf.h>
 #include <stdlib.h>
@@ -89,10 +88,9 @@ static void tell_kernel(const struct python *python, const struct interpreter *i
 			    &interpreter->number, &layout, BPF_ANY);
 }
 
-void python_see_file(struct python *python, uint32_t number, int descriptor, const char *path)
+void python_see_file(struct python *python, uint32_t number, const struct python_file *file)
 {
-	const char *name = strrchr(path, '/');
-	struct interpreter found = { number, python_look(descriptor, name ? name : path) };
+	const struct interpreter found = { number, *file };
 
 	if (!found.file.found)
 		return;

@@ -9,14 +9,15 @@
 #include "bpf/stack.h"
 #include "build/capture.pb-c.h"
 #include "user/collect/kernel.h"
+#include "user/symbol/python.h"
 
 struct python;
 
 struct python *python_new(struct kernel *kernel);
 void python_free(struct python *python);
 
-/* Looks whether there is an interpreter in a file of code, which has that number. */
-void python_see_file(struct python *python, uint32_t number, int descriptor, const char *path);
+/* Takes in what a file of code says of an interpreter in it; it has that number. */
+void python_see_file(struct python *python, uint32_t number, const struct python_file *file);
 
 /* Takes in a code object, or a piece of its line table. */
 void python_add(struct python *python, const struct mt_event *event, size_t bytes);

@@ -5,7 +5,6 @@
 #include "bpf/stack.h"
 #include "user/base/cleanup.h"
 #include "user/base/memory.h"
-#include "user/symbol/perf_map.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -63,17 +62,16 @@ static int open_map(uint32_t pid)
 	return open(path, O_RDONLY | O_CLOEXEC);
 }
 
-/* Of the process as it is now, or what was opened while it lived. */
-static struct perf_map *read_map(uint32_t pid, int held)
+/* Of the process as it is now, or what was opened while it lived; from its beginning. */
+static int open_again(uint32_t pid, int held)
 {
 	cleanup_close int opened = open_map(pid);
-	cleanup_fclose FILE *file = NULL;
 	char path[32];
 
+	if (opened < 0 && held < 0)
+		return -1;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", opened >= 0 ? opened : held);
-	if (opened >= 0 || held >= 0)
-		file = fopen(path, "re");
-	return file ? perf_map_read(file) : NULL;
+	return open(path, O_RDONLY | O_CLOEXEC);
 }
 
 /* ---- while it lives ---- */
@@ -141,32 +139,119 @@ static bool has_such(const Mt__Capture *capture, const Mt__Stack *stack)
 	return false;
 }
 
-/* The frame, or a new one with its name.  A return address is behind the call. */
-static uint32_t name_frame(Mt__Capture *capture, const struct perf_map *map, uint32_t number,
+/* What the map says of an address. */
+struct name {
+	uint64_t address, offset;
+	char *text; /* NULL: nothing */
+};
+
+struct names {
+	struct name *all; /* by address */
+	size_t count;
+};
+
+/* A return address is behind the call. */
+static uint64_t address_of(const Mt__Frame *frame, bool innermost)
+{
+	return frame->address - !innermost;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	const struct name *left = a, *right = b;
+
+	return left->address < right->address ? -1 : left->address > right->address;
+}
+
+static void add_names(struct names *names, const Mt__Capture *capture, const Mt__Stack *stack)
+{
+	for (size_t i = 0; i < stack->n_frame; i++) {
+		const Mt__Frame *frame = capture->frames[stack->frame[i]];
+
+		if (!is_of_no_file(frame))
+			continue;
+		names->all = memory_grow(names->all, names->count, sizeof(*names->all));
+		names->all[names->count++] = (struct name){ .address = address_of(frame, !i) };
+	}
+}
+
+static const Mt__Stack *stack_of(const Mt__Capture *capture, const Mt__Site *site)
+{
+	return site->stack < capture->n_stacks ? capture->stacks[site->stack] : NULL;
+}
+
+/* Each address in code of no file once. */
+static struct names list_names(const Mt__Capture *capture, const Mt__Process *process)
+{
+	struct names names = { 0 };
+	size_t kept = 0;
+
+	for (size_t i = 0; i < process->n_sites; i++) {
+		const Mt__Stack *stack = stack_of(capture, process->sites[i]);
+
+		if (stack)
+			add_names(&names, capture, stack);
+	}
+	if (names.count)
+		qsort(names.all, names.count, sizeof(*names.all), compare_names);
+	for (size_t i = 0; i < names.count; i++)
+		if (!kept || names.all[kept - 1].address != names.all[i].address)
+			names.all[kept++] = names.all[i];
+	names.count = kept;
+	return names;
+}
+
+static void take_name(void *context, size_t index, struct places *places)
+{
+	struct names *names = context;
+
+	names->all[index].offset = places->offset;
+	names->all[index].text = places->at[0].function;
+	places->at[0].function = NULL;
+	places_free(places);
+}
+
+static void ask_names(struct names *names, struct remote *remote, int map)
+{
+	cleanup_free uint64_t *addresses = memory_new(names->count, sizeof(*addresses));
+
+	for (size_t i = 0; i < names->count; i++)
+		addresses[i] = names->all[i].address;
+	remote_names(remote, map, addresses, names->count, take_name, names);
+}
+
+static void free_names(struct names *names)
+{
+	for (size_t i = 0; i < names->count; i++)
+		free(names->all[i].text);
+	free(names->all);
+}
+
+/* The frame, or a new one with its name. */
+static uint32_t name_frame(Mt__Capture *capture, const struct names *names, uint32_t number,
 			   bool innermost)
 {
-	uint64_t address = capture->frames[number]->address, offset;
-	const char *name;
+	const Mt__Frame *frame = capture->frames[number];
+	const struct name key = { .address = address_of(frame, innermost) }, *name;
 	Mt__Frame *made;
 
-	if (!is_of_no_file(capture->frames[number]))
-		return number;
-	name = perf_map_find(map, address - !innermost, &offset);
-	if (!name)
+	name = is_of_no_file(frame) ? bsearch(&key, names->all, names->count, sizeof(key),
+					      compare_names) : NULL;
+	if (!name || !name->text)
 		return number;
 	made = memory_new(1, sizeof(*made));
 	mt__frame__init(made);
-	made->address = address;
-	made->offset = offset + !innermost;
+	made->address = frame->address;
+	made->offset = name->offset + !innermost;
 	made->has_function = 1;
-	made->function.len = strlen(name);
-	made->function.data = memory_copy(name, made->function.len);
+	made->function.len = strlen(name->text);
+	made->function.data = memory_copy(name->text, made->function.len);
 	capture->frames = memory_grow(capture->frames, capture->n_frames, sizeof(made));
 	capture->frames[capture->n_frames] = made;
 	return (uint32_t)capture->n_frames++;
 }
 
-static void name_stack(Mt__Capture *capture, const struct perf_map *map, Mt__Site *site)
+static void name_stack(Mt__Capture *capture, const struct names *names, Mt__Site *site)
 {
 	const Mt__Stack *stack = capture->stacks[site->stack];
 	Mt__Stack *made = memory_new(1, sizeof(*made));
@@ -176,28 +261,28 @@ static void name_stack(Mt__Capture *capture, const struct perf_map *map, Mt__Sit
 	made->n_frame = stack->n_frame;
 	made->frame = memory_new(stack->n_frame, sizeof(made->frame[0]));
 	for (size_t i = 0; i < stack->n_frame; i++)
-		made->frame[i] = name_frame(capture, map, stack->frame[i], !i);
+		made->frame[i] = name_frame(capture, names, stack->frame[i], !i);
 	site->stack = (uint32_t)capture->n_stacks;
 	capture->stacks = memory_trim(capture->stacks, capture->n_stacks + 1, sizeof(made));
 	capture->stacks[capture->n_stacks++] = made;
 }
 
-void runtimes_name(const struct runtimes *runtimes, uint64_t start_boot_ns, Mt__Capture *capture,
-		   Mt__Process *process)
+void runtimes_name(const struct runtimes *runtimes, struct remote *remote, uint64_t start_boot_ns,
+		   Mt__Capture *capture, Mt__Process *process)
 {
 	const struct runtime *held = find(runtimes, process->pid, start_boot_ns);
-	struct perf_map *map = NULL;
-	bool asked = false;
+	struct names names = list_names(capture, process);
+	cleanup_close int map = -1;
 
-	for (size_t i = 0; i < process->n_sites; i++) {
-		if (process->sites[i]->stack >= capture->n_stacks ||
-		    !has_such(capture, capture->stacks[process->sites[i]->stack]))
-			continue;
-		if (!asked)
-			map = read_map(process->pid, held ? held->map : -1);
-		asked = true;
-		if (map)
-			name_stack(capture, map, process->sites[i]);
+	if (names.count)
+		map = open_again(process->pid, held ? held->map : -1);
+	if (map >= 0)
+		ask_names(&names, remote, map);
+	for (size_t i = 0; i < process->n_sites && map >= 0; i++) {
+		const Mt__Stack *stack = stack_of(capture, process->sites[i]);
+
+		if (stack && has_such(capture, stack))
+			name_stack(capture, &names, process->sites[i]);
 	}
-	perf_map_free(map);
+	free_names(&names);
 }

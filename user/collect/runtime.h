@@ -5,6 +5,7 @@
 
 #include "bpf/abi.h"
 #include "build/capture.pb-c.h"
+#include "user/collect/remote.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -23,7 +24,7 @@ void runtimes_free(struct runtimes *runtimes);
  * Names frames in code of no file by the process's own perf map.  Of such a stack the process
  * gets its own: in another process the same address is something else.
  */
-void runtimes_name(const struct runtimes *runtimes, uint64_t start_boot_ns, Mt__Capture *capture,
-		   Mt__Process *process);
+void runtimes_name(const struct runtimes *runtimes, struct remote *remote, uint64_t start_boot_ns,
+		   Mt__Capture *capture, Mt__Process *process);
 
 #endif

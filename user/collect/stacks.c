@@ -33,6 +33,7 @@ struct known {
 
 struct stacks {
 	struct kernel *kernel;
+	struct remote *remote;
 	struct code_files *files;
 	struct stack *stacks; /* by number */
 	size_t stack_room;
@@ -42,17 +43,18 @@ struct stacks {
 	struct python *python; /* NULL: not asked for */
 };
 
-struct stacks *stacks_new(struct kernel *kernel)
+struct stacks *stacks_new(struct kernel *kernel, struct remote *remote)
 {
 	struct stacks *stacks = memory_new(1, sizeof(*stacks));
 
 	stacks->kernel = kernel;
+	stacks->remote = remote;
 	stacks->known = memory_new(kernel->slots, sizeof(*stacks->known));
 	stacks->stack_room = MT_STACKS;
 	stacks->stacks = memory_new(stacks->stack_room, sizeof(*stacks->stacks));
 	if (kernel->stacks == MT_STACKS_PYTHON)
 		stacks->python = python_new(kernel);
-	stacks->files = code_files_new(kernel, stacks->python);
+	stacks->files = code_files_new(kernel, remote, stacks->python);
 	stacks->sites = site_store_new(kernel);
 	return stacks;
 }
@@ -213,37 +215,82 @@ static struct frame_key *list_frames(const struct stacks *stacks, const bool *wa
 	return keys;
 }
 
-static void name_frame(struct stacks *stacks, struct frame_key *key, uint64_t deadline_ns,
-		       Mt__Capture *capture)
+/* What is inlined there first. */
+static void end_frame(struct frame_key *key, Mt__Capture *capture)
 {
-	const char *path = NULL;
-	struct code *code = code_file(stacks->files, key->frame >> 48, &path);
-
-	key->first = (uint32_t)capture->n_frames;
-	if (key->frame >> 48 == MT_PYTHON)
-		python_record(stacks->python, key->frame, capture);
-	else
-		frame_record(capture, code, path, key->frame & 0xffffffffffff, key->innermost,
-			     deadline_ns);
 	key->count = (uint32_t)capture->n_frames - key->first;
 	for (uint32_t i = 0; i + 1 < key->count; i++)
 		capture->frames[key->first + i]->has_inlined =
 			capture->frames[key->first + i]->inlined = 1;
 }
 
+/* Of one file. */
+struct naming {
+	Mt__Capture *capture;
+	const struct code_file *file; /* NULL: none that is known */
+	struct frame_key *keys;
+	size_t named;
+};
+
+static void record_places(struct naming *naming, const struct places *places)
+{
+	struct frame_key *key = &naming->keys[naming->named++];
+
+	key->first = (uint32_t)naming->capture->n_frames;
+	frame_record(naming->capture, places, naming->file ? naming->file->path : NULL,
+		     naming->file ? naming->file->build_id : NULL, key->frame & 0xffffffffffff);
+	end_frame(key, naming->capture);
+}
+
+static void take_places(void *context, size_t index, struct places *places)
+{
+	(void)index;
+	record_places(context, places);
+	places_free(places);
+}
+
+/* A return address is behind the call. */
+static void name_native(struct stacks *stacks, struct frame_key *keys, size_t count,
+			uint64_t deadline_ns, Mt__Capture *capture)
+{
+	static const struct places unknown = { .count = 1 };
+	uint64_t number = keys[0].frame >> 48;
+	struct naming naming = { capture, code_file(stacks->files, number), keys, 0 };
+	cleanup_free uint64_t *addresses = memory_new(count, sizeof(*addresses));
+
+	for (size_t i = 0; i < count; i++)
+		addresses[i] = (keys[i].frame & 0xffffffffffff) - !keys[i].innermost;
+	if (naming.file)
+		remote_places(stacks->remote, (uint32_t)number, addresses, count, deadline_ns,
+			      take_places, &naming);
+	while (naming.named < count)
+		record_places(&naming, &unknown);
+}
+
+static void name_python(struct stacks *stacks, struct frame_key *keys, size_t count,
+			Mt__Capture *capture)
+{
+	for (size_t i = 0; i < count; i++) {
+		keys[i].first = (uint32_t)capture->n_frames;
+		python_record(stacks->python, keys[i].frame, capture);
+		end_frame(&keys[i], capture);
+	}
+}
+
 /* In the order of files: the lines of one at a time are in memory. */
 static void name_frames(struct stacks *stacks, struct frame_key *keys, size_t count,
 			uint64_t lines_ns, Mt__Capture *capture)
 {
-	uint64_t deadline_ns = frame_deadline(lines_ns), number;
-	const char *path;
+	uint64_t deadline_ns = frame_deadline(lines_ns);
+	size_t end;
 
-	for (size_t i = 0; i < count; i++) {
-		name_frame(stacks, &keys[i], deadline_ns, capture);
-		number = keys[i].frame >> 48;
-		if ((i + 1 == count || keys[i + 1].frame >> 48 != number) &&
-		    code_file(stacks->files, number, &path))
-			code_forget_lines(code_file(stacks->files, number, &path));
+	for (size_t i = 0; i < count; i = end) {
+		for (end = i + 1; end < count && keys[end].frame >> 48 == keys[i].frame >> 48;)
+			end++;
+		if (keys[i].frame >> 48 == MT_PYTHON)
+			name_python(stacks, &keys[i], end - i, capture);
+		else
+			name_native(stacks, &keys[i], end - i, deadline_ns, capture);
 	}
 }
 

@@ -8,11 +8,13 @@
 
 #include "user/collect/kernel.h"
 #include "user/collect/process.h"
+#include "user/collect/remote.h"
 #include "user/snapshot/file.h"
 
 struct stacks;
 
-struct stacks *stacks_new(struct kernel *kernel);
+/* Both stay the caller's. */
+struct stacks *stacks_new(struct kernel *kernel, struct remote *remote);
 void stacks_free(struct stacks *stacks);
 
 /* Makes the tables of a command that is about to begin, and of its libraries. */

@@ -12,6 +12,7 @@
 #include "user/collect/look.h"
 #include "user/collect/process.h"
 #include "user/collect/record.h"
+#include "user/collect/remote.h"
 #include "user/collect/runtime.h"
 #include "user/collect/stacks.h"
 #include "user/collect/target.h"
@@ -24,6 +25,7 @@ struct collector {
 	struct launch launch;
 	struct cost cost;
 	struct looks looks;
+	struct remote remote; /* what reads files of code for the next one */
 	struct stacks *stacks; /* NULL: not asked for */
 	struct runtimes runtimes;
 	struct targets targets;

@@ -24,7 +24,7 @@ struct code {
 	struct names *names; /* NULL: not asked for so far */
 	struct lines *lines; /* the same, or there are none */
 	bool asked_lines;
-	char build_id[2 * DEBUG_ID_BYTES + 1];
+	char build_id[DEBUG_ID_TEXT];
 };
 
 static struct code *code_new(int descriptor, Elf *elf)
@@ -73,15 +73,44 @@ void code_close(struct code *code)
 	free(code);
 }
 
-void code_find_debug(struct code *code, int root, const char *path)
+void code_wish(const struct code *code, struct debug_wish *wish)
 {
-	if (!code->debug && root >= 0)
-		code->debug = debug_find(code->elf, root, path);
+	debug_wish(code->elf, wish);
 }
 
+bool code_take_debug(struct code *code, int descriptor)
+{
+	if (code->debug) {
+		close(descriptor);
+		return true;
+	}
+	code->debug = debug_take(code->elf, descriptor);
+	return code->debug;
+}
+
+void code_wish_alt(const struct code *code, char name[DEBUG_NAME])
+{
+	name[0] = 0;
+	if (code->debug && !code->debug->alt)
+		debug_wish_alt(code->debug, name);
+}
+
+bool code_take_alt(struct code *code, int descriptor)
+{
+	if (code->debug && !code->debug->alt)
+		return debug_take_alt(code->debug, descriptor);
+	close(descriptor);
+	return false;
+}
+
+/* What is read for them is as large as they are, and of no use later. */
 struct error *code_rows(struct code *code, struct cfi_table *table)
 {
-	return cfi_build(code->elf, table);
+	Elf *elf = code->descriptor >= 0 ? elf_read(code->descriptor) : NULL;
+	struct error *error = cfi_build(elf ?: code->elf, table);
+
+	elf_end(elf);
+	return error;
 }
 
 static void add_need(char ***needs, size_t *count, const char *name)

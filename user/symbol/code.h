@@ -4,6 +4,7 @@
 #define MEMTRACE_CODE_H
 
 #include "user/symbol/cfi.h"
+#include "user/symbol/debug_search.h"
 #include "user/symbol/place.h"
 
 #include <stdbool.h>
@@ -18,8 +19,12 @@ struct code *code_open(int descriptor);
 struct code *code_open_image(void *image, size_t bytes);
 void code_close(struct code *code);
 
-/* Looks for a file of debug symbols below a root directory, if none was found before. */
-void code_find_debug(struct code *code, int root, const char *path);
+/* The file of debug symbols that it wants; takes over a descriptor, true: that is it.  Then the
+ * same of what such files share: `name` is "" where nothing is. */
+void code_wish(const struct code *code, struct debug_wish *wish);
+bool code_take_debug(struct code *code, int descriptor);
+void code_wish_alt(const struct code *code, char name[DEBUG_NAME]);
+bool code_take_alt(struct code *code, int descriptor);
 
 /* The rows to unwind it by; freed by the caller. */
 struct error *code_rows(struct code *code, struct cfi_table *table);
@@ -39,7 +44,6 @@ size_t code_segments(const struct code *code, struct code_segment *segments, siz
  * (CLOCK_MONOTONIC) no lines are looked for. */
 void code_places(struct code *code, uint64_t address, uint64_t deadline_ns,
 		 struct places *places);
-void places_free(struct places *places);
 
 /* Gives back what code_places() has read to find lines, until it is asked again. */
 void code_forget_lines(struct code *code);

@@ -6,12 +6,10 @@
 #include "user/base/memory.h"
 
 #include <elfutils/libdwelf.h>
-#include <fcntl.h>
 #include <lzma.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
-#define FOLDER "usr/lib/debug"
 #define MOST_FILE ((uint64_t)1 << 30) /* that a checksum is made of */
 #define MOST_MINI ((size_t)64 << 20)
 #define CHUNK (1 << 16)
@@ -23,7 +21,7 @@ static void write_hex(char *out, const uint8_t *bytes, size_t count)
 		sprintf(&out[2 * i], "%02x", bytes[i]);
 }
 
-void debug_build_id(Elf *elf, char id[2 * DEBUG_ID_BYTES + 1])
+void debug_build_id(Elf *elf, char id[DEBUG_ID_TEXT])
 {
 	const void *found = NULL;
 	ssize_t count = dwelf_elf_gnu_build_id(elf, &found);
@@ -33,28 +31,11 @@ void debug_build_id(Elf *elf, char id[2 * DEBUG_ID_BYTES + 1])
 	write_hex(id, found, count > 0 ? (size_t)count : 0);
 }
 
-/* ---- files ---- */
-
-/* A regular file below a directory.  What is no such file is not opened: to open a device or a
- * pipe may do something. */
-static int open_regular(int root, const char *path)
-{
-	cleanup_close int found = -1;
-	struct stat status;
-	char own[64];
-
-	while (*path == '/')
-		path++;
-	found = openat(root, path, O_PATH | O_CLOEXEC);
-	if (found < 0 || fstat(found, &status) || !S_ISREG(status.st_mode))
-		return -1;
-	snprintf(own, sizeof(own), "/proc/self/fd/%d", found);
-	return open(own, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-}
+/* ---- is it the one? ---- */
 
 static bool has_build_id(Elf *elf, const char *wanted)
 {
-	char id[2 * DEBUG_ID_BYTES + 1];
+	char id[DEBUG_ID_TEXT];
 
 	debug_build_id(elf, id);
 	return *wanted && !strcmp(id, wanted);
@@ -81,120 +62,91 @@ struct wanted {
 	uint32_t checksum;
 };
 
-/* An ELF file with what is wanted; `descriptor` is -1 and the result NULL if there is none. */
-static Elf *open_wanted(int root, const char *path, const struct wanted *wanted, int *descriptor)
+/* An ELF file with what is wanted, NULL: it is none, and its descriptor is closed. */
+static Elf *open_wanted(int descriptor, const struct wanted *wanted)
 {
-	Elf *elf;
+	Elf *elf = elf_read(descriptor);
 
-	*descriptor = open_regular(root, path);
-	if (*descriptor < 0)
-		return NULL;
-	elf = elf_read(*descriptor);
 	if (elf && (*wanted->build_id ? has_build_id(elf, wanted->build_id) :
-					has_checksum(*descriptor, wanted->checksum)))
+					has_checksum(descriptor, wanted->checksum)))
 		return elf;
 	elf_end(elf);
-	close(*descriptor);
-	*descriptor = -1;
+	close(descriptor);
 	return NULL;
 }
 
-/* The directory of a path, as a prefix of another. */
-static int directory_length(const char *path)
+static const char *link_of(Elf *elf, uint32_t *checksum)
 {
-	const char *slash = strrchr(path, '/');
+	GElf_Word found = 0;
+	const char *name = dwelf_elf_gnu_debuglink(elf, &found);
 
-	return slash ? (int)(slash - path) : 0;
+	*checksum = found;
+	return name;
 }
 
-static char *path_beside(const char *path, const char *between, const char *name)
+void debug_wish(Elf *elf, struct debug_wish *wish)
 {
-	size_t size = strlen(path) + strlen(between) + strlen(name) + 2;
-	char *made = memory_new(size, 1);
+	uint32_t checksum;
+	const char *link = link_of(elf, &checksum);
 
-	snprintf(made, size, "%.*s/%s%s", directory_length(path), path, between, name);
-	return made;
+	debug_build_id(elf, wish->build_id);
+	wish->link[0] = 0;
+	if (link && strlen(link) < sizeof(wish->link))
+		strcpy(wish->link, link);
+}
+
+struct debug *debug_take(Elf *elf, int descriptor)
+{
+	struct debug debug = { .descriptor = descriptor, .alt_descriptor = -1 };
+	char id[DEBUG_ID_TEXT];
+	struct wanted wanted = { .build_id = id };
+
+	debug_build_id(elf, id);
+	link_of(elf, &wanted.checksum);
+	debug.elf = open_wanted(descriptor, &wanted);
+	return debug.elf ? memory_copy(&debug, sizeof(debug)) : NULL;
 }
 
 /* ---- what several share ---- */
 
-/* .gnu_debugaltlink: a path, and the build-id of what is to be there. */
-static void find_alt(struct debug *debug, int root, const char *path)
+/* .gnu_debugaltlink: a path, and the build-id of what is to be there.  NULL: there is none. */
+static const char *alt_of(const struct debug *debug, char id[DEBUG_ID_TEXT])
 {
 	Elf_Data *data = elf_rawdata(elf_section(debug->elf, ".gnu_debugaltlink"), NULL);
-	char id[2 * DEBUG_ID_BYTES + 1];
-	struct wanted wanted = { .build_id = id };
-	cleanup_free char *beside = NULL;
 	const char *name;
 	size_t length;
 
 	if (!data || !data->d_buf)
-		return;
+		return NULL;
 	name = data->d_buf;
 	length = strnlen(name, data->d_size) + 1;
-	if (length >= data->d_size || data->d_size - length > DEBUG_ID_BYTES)
-		return;
+	if (length >= data->d_size || data->d_size - length > DEBUG_ID_BYTES ||
+	    length > DEBUG_NAME)
+		return NULL;
 	write_hex(id, (const uint8_t *)name + length, data->d_size - length);
-	beside = name[0] == '/' ? memory_copy(name, length) : path_beside(path, "", name);
-	debug->alt = open_wanted(root, beside, &wanted, &debug->alt_descriptor);
+	return name;
 }
 
-/* ---- the search ---- */
-
-static struct debug *try_path(int root, const char *path, const struct wanted *wanted)
+void debug_wish_alt(const struct debug *debug, char name[DEBUG_NAME])
 {
-	struct debug debug = { .alt_descriptor = -1 };
+	char id[DEBUG_ID_TEXT];
+	const char *found = alt_of(debug, id);
 
-	debug.elf = open_wanted(root, path, wanted, &debug.descriptor);
-	if (!debug.elf)
-		return NULL;
-	find_alt(&debug, root, path);
-	return memory_copy(&debug, sizeof(debug));
+	strcpy(name, found ?: "");
 }
 
-static struct debug *by_build_id(int root, const struct wanted *wanted)
+bool debug_take_alt(struct debug *debug, int descriptor)
 {
-	char path[sizeof(FOLDER) + 2ul * DEBUG_ID_BYTES + 32];
-
-	if (strlen(wanted->build_id) < 4)
-		return NULL;
-	snprintf(path, sizeof(path), FOLDER "/.build-id/%.2s/%s.debug", wanted->build_id,
-		 wanted->build_id + 2);
-	return try_path(root, path, wanted);
-}
-
-/* Where gdb looks for it: beside the file, in .debug there, and below /usr/lib/debug. */
-static struct debug *by_link(int root, const char *path, const char *name,
-			     const struct wanted *wanted)
-{
-	struct debug *debug = NULL;
-
-	if (strchr(name, '/') || path[0] != '/')
-		return NULL;
-	for (int i = 0; i < 3 && !debug; i++) {
-		cleanup_free char *beside = path_beside(path, i == 1 ? ".debug/" : "", name);
-		cleanup_free char *below = path_beside(FOLDER "/", "", beside + 1);
-
-		debug = try_path(root, i == 2 ? below : beside, wanted);
-	}
-	return debug;
-}
-
-struct debug *debug_find(Elf *elf, int root, const char *path)
-{
-	char id[2 * DEBUG_ID_BYTES + 1];
+	char id[DEBUG_ID_TEXT];
 	struct wanted wanted = { .build_id = id };
-	struct debug *debug;
-	GElf_Word checksum = 0;
-	const char *name;
 
-	debug_build_id(elf, id);
-	debug = by_build_id(root, &wanted);
-	if (debug)
-		return debug;
-	name = dwelf_elf_gnu_debuglink(elf, &checksum);
-	wanted.checksum = checksum;
-	return name ? by_link(root, path, name, &wanted) : NULL;
+	if (!alt_of(debug, id)) {
+		close(descriptor);
+		return false;
+	}
+	debug->alt = open_wanted(descriptor, &wanted);
+	debug->alt_descriptor = debug->alt ? descriptor : -1;
+	return debug->alt;
 }
 
 void debug_free(struct debug *debug)

@@ -46,24 +46,20 @@ static void set_place(Mt__Frame *frame, const struct place *place)
 	frame->line = place->line;
 }
 
-void frame_record(Mt__Capture *capture, struct code *code, const char *path, uint64_t address,
-		  bool exact, uint64_t deadline_ns)
+void frame_record(Mt__Capture *capture, const struct places *places, const char *path,
+		  const char *build_id, uint64_t address)
 {
-	struct places places;
-
-	if (!code) {
+	if (!path) {
 		add_frame(capture, address);
 		return;
 	}
-	code_places(code, address - !exact, deadline_ns, &places);
-	for (size_t i = 0; i < places.count; i++) {
+	for (size_t i = 0; i < places->count; i++) {
 		Mt__Frame *frame = add_frame(capture, address);
 
-		set_place(frame, &places.at[i]);
+		set_place(frame, &places->at[i]);
 		frame->has_module = frame->has_build_id = 1;
 		frame->module = binary(path);
-		frame->build_id = binary(code_build_id(code));
-		frame->offset = places.offset;
+		frame->build_id = binary(build_id);
+		frame->offset = places->offset;
 	}
-	places_free(&places);
 }

@@ -4,9 +4,7 @@
 #define MEMTRACE_FRAME_H
 
 #include "build/capture.pb-c.h"
-#include "user/symbol/code.h"
-
-#include <stdbool.h>
+#include "user/symbol/place.h"
 
 /* Frames whose lines are looked for share so much time; the rest has functions alone. */
 #define FRAME_LINES_NS 2000000000ULL
@@ -14,11 +12,9 @@
 /* A monotonic time, so far from now. */
 uint64_t frame_deadline(uint64_t ns);
 
-/*
- * Appends the frames of an address in a file: what is inlined there first.  A return address is
- * behind the call: `exact` says that it is none.  No file is known where `code` is NULL.
- */
-void frame_record(Mt__Capture *capture, struct code *code, const char *path, uint64_t address,
-		  bool exact, uint64_t deadline_ns);
+/* Appends what is said of an address in a file: what is inlined there first.  No file is known
+ * where `path` is NULL. */
+void frame_record(Mt__Capture *capture, const struct places *places, const char *path,
+		  const char *build_id, uint64_t address);
 
 #endif

@@ -21,4 +21,6 @@ struct places {
 	uint64_t offset; /* from the beginning of that function, or of what .eh_frame describes */
 };
 
+void places_free(struct places *places);
+
 #endif

@@ -268,14 +268,14 @@ static const struct tale *tale_of(unsigned int minor)
 	return NULL;
 }
 
-static bool is_sane(const struct python_layout *layout)
+bool python_is_sane(const struct python_layout *layout)
 {
 	return layout->frame <= MOST_IN_STATE && layout->previous <= MOST_IN_FRAME &&
 	       layout->code <= MOST_IN_FRAME && layout->instruction <= MOST_IN_FRAME &&
 	       layout->owner < MOST_IN_FRAME && layout->file_name <= MOST_IN_CODE &&
 	       layout->name <= MOST_IN_CODE && layout->lines <= MOST_IN_CODE &&
 	       layout->first_line <= MOST_IN_CODE && layout->copies <= MOST_COPIES &&
-	       layout->copy_index <= MOST_IN_FRAME;
+	       layout->copy_index <= MOST_IN_FRAME && layout->state_shift < 32;
 }
 
 static void take_tale(const uint64_t *words, const struct tale *tale, struct python_layout *layout)
@@ -321,7 +321,7 @@ static bool hear(const struct image *image, struct python_layout *layout)
 	layout->object = words[2] ? OBJECT_WITHOUT_LOCK : OBJECT;
 	if (words[2] && tale->has_copies)
 		take_copies(words, tale, layout);
-	return is_sane(layout);
+	return python_is_sane(layout);
 }
 
 /* minor 0: not to be known. */

@@ -42,6 +42,9 @@ struct python_file {
 /* Looks for an interpreter; the name of the file only tells a version where nothing else does. */
 struct python_file python_look(int descriptor, const char *name);
 
+/* Does it keep to what the kernel side reads of a frame and of a code object? */
+bool python_is_sane(const struct python_layout *layout);
+
 /* The line of an instruction (counted from 1 in units of 2 bytes, 0: none has run), by the line
  * table of its code object (NULL: not known); 0: it has none. */
 int python_line(unsigned int minor, int first_line, const uint8_t *table, size_t bytes,
