@@ -176,6 +176,10 @@ static void test_segments_that_are_none(void **state)
 	fake_put(&fake, SEGMENT + 208, 2);
 	assert_true(mimalloc_read(&fake.image, &mimalloc));
 	assert_false(mimalloc.complete);
+	fake_put(&fake, SEGMENT + 208, 0);
+	assert_false(mimalloc_read(&fake.image, &mimalloc));
+	assert_int_equal(mimalloc.free_page_resident_bytes, PAGE);
+	fake_put(&fake, SEGMENT + 208, 1);
 	fake_put(&fake, SEGMENT + 264 + 160, 511);
 	assert_false(mimalloc_read(&fake.image, &mimalloc));
 	fake_put(&fake, SEGMENT + 264 + 160, 0);

@@ -142,6 +142,7 @@ static void add_segment(const struct image *image, struct mimalloc *mimalloc,
 {
 	uint64_t end = segment->address + segment->bytes, at, after;
 
+	mimalloc->complete &= segment->pages == word_at(segment->books, segment->layout->used);
 	mimalloc->segments++;
 	mimalloc->segment_bytes += segment->bytes;
 	mimalloc->resident_bytes += image_resident_bytes(image, segment->address, end);
@@ -157,6 +158,17 @@ static void add_segment(const struct image *image, struct mimalloc *mimalloc,
 			mimalloc->free_page_resident_bytes +=
 				image_resident_bytes(image, at, after < end ? after : end);
 	}
+}
+
+/* Given up when its last page went, but its memory is kept for the next one. */
+static void add_former(const struct image *image, struct mimalloc *mimalloc,
+		       const struct segment *segment)
+{
+	uint64_t bytes = image_resident_bytes(image, segment->address,
+					      segment->address + segment->bytes);
+
+	mimalloc->resident_bytes += bytes;
+	mimalloc->free_page_resident_bytes += bytes;
 }
 
 static bool is_segment(struct segment *segment, const uint8_t *books, const struct layout *layout)
@@ -190,8 +202,10 @@ static uint64_t try_place(const struct image *image, struct mimalloc *mimalloc, 
 		if (!is_segment(&segment, books, &layouts[i]))
 			continue;
 		segment.bytes = segment_bytes(&segment, room);
-		mimalloc->complete &= segment.pages == word_at(books, layouts[i].used);
-		add_segment(image, mimalloc, &segment);
+		if (word_at(books, layouts[i].used))
+			add_segment(image, mimalloc, &segment);
+		else
+			add_former(image, mimalloc, &segment);
 		return segment.bytes;
 	}
 	return 0;
