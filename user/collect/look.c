@@ -261,7 +261,8 @@ void look_record(struct process *process, const Mt__Capture *capture, Mt__Proces
 	made->n_allocators = look->count;
 	for (size_t i = 0; i < look->count; i++) {
 		look->allocators[i]->has_before_end_ns = made->ended && end >= look->at_ns;
-		look->allocators[i]->before_end_ns = end - look->at_ns;
+		look->allocators[i]->before_end_ns =
+			look->allocators[i]->has_before_end_ns ? end - look->at_ns : 0;
 		look->allocators[i]->late = look->late;
 		if (look->allocators[i]->last_used_stack >= capture->n_stacks)
 			look->allocators[i]->has_last_used_stack = false;

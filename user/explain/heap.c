@@ -42,8 +42,8 @@ static bool claim(struct facts *facts, struct finding *finding, const Mt__Alloca
 	    finding->bytes > minus(facts->end->bytes[BALANCE_ANON], facts->claimed_bytes))
 		return false;
 	facts->claimed_bytes = plus(facts->claimed_bytes, finding->bytes);
-	finding->inferred = !heap->complete || heap->before_end_ns;
-	if (heap->before_end_ns)
+	finding->inferred = !heap->complete || (heap->has_before_end_ns && heap->before_end_ns);
+	if (heap->has_before_end_ns && heap->before_end_ns)
 		finding_number(finding, "looked_before_end_ns", (int64_t)heap->before_end_ns);
 	return true;
 }
