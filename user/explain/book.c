@@ -257,11 +257,23 @@ bool find_peak_then_fell(struct facts *facts, struct finding *finding)
 	return finding->bytes > peak / FALL_SHARE;
 }
 
+/* One that is not read may have part of it free. */
+static void add_unread(const struct facts *facts, struct finding *finding)
+{
+	for (size_t i = 0; i < facts->process->allocator_count; i++) {
+		if (!facts->process->allocators[i]->read) {
+			finding_text(finding, "unread", facts->process->allocators[i]->name);
+			return;
+		}
+	}
+}
+
 bool find_still_in_use(struct facts *facts, struct finding *finding)
 {
 	finding->bytes = minus(facts->end->bytes[BALANCE_ANON], facts->claimed_bytes);
 	finding_number(finding, "held_bytes", finding->bytes);
 	rule_add_end(facts, finding);
 	rule_add_holder(facts, finding);
+	add_unread(facts, finding);
 	return true;
 }

@@ -143,13 +143,14 @@ bool find_cow_after_fork(struct facts *facts, struct finding *finding)
 		return false;
 	finding_number(finding, "copied_bytes", finding->bytes);
 	finding_number(finding, "copied_count", (int64_t)copied_count(facts->process));
-	if (born > 0)
+	if (born > 0) {
 		finding_number(finding, "born_with_bytes", born);
-	else
+		rule_add_holder(facts, finding); /* nobody knows who copied in a parent */
+	} else {
 		finding_text(finding, "parent", "children");
+	}
 	if (is_python(facts->process))
 		finding_text(finding, "python", "Python");
-	rule_add_holder(facts, finding);
 	facts->claimed_bytes = plus(facts->claimed_bytes, finding->bytes);
 	return true;
 }

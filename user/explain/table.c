@@ -192,8 +192,9 @@ const struct rule rules[] = {
 	  "in use",
 	  "Of the {end_bytes} that it {verb} {moment}, {held_bytes} is memory that the program "
 	  "asked for, wrote to and did not give back.[ Most of it, {site_bytes}, was first "
-	  "touched by {site}.][ {freed_at_end_bytes} of it went "
-	  "back only because the program ended.]",
+	  "touched by {site}.][ {freed_at_end_bytes} of it went back only because the program "
+	  "ended.][ It has {unread} instead of the C library's malloc, which memtrace cannot "
+	  "look into: what that has free and keeps is part of this, too.]",
 	  "" },
 };
 
