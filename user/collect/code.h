@@ -38,7 +38,10 @@ const struct cfi_table *code_table(struct code_files *all, uint32_t number);
 void code_tidy(struct code_files *all);
 
 struct code_file {
-	char *path; /* as a process has it */
+	char *path; /* as a process has it; NULL: it was not opened */
+	bool learned; /* the reader was asked ... */
+	bool known;   /* ... and says that it is code */
+	int descriptor; /* until then */
 	char build_id[DEBUG_ID_TEXT];
 	struct code_segment segments[MT_SEGMENTS];
 	size_t segment_count;
