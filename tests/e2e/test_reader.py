@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """What may the process that reads files of code do, and what if such a file has broken it?"""
+import contextlib
 import json
 import os
 import pathlib
@@ -28,7 +29,11 @@ def status_of(pid, name):
 
 
 def links_of(pid):
-    return [os.readlink(path) for path in pathlib.Path(f"/proc/{pid}/fd").iterdir()]
+    links = []
+    for path in pathlib.Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            links.append(os.readlink(path))
+    return links
 
 
 def stop(background):
