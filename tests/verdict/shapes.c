@@ -102,6 +102,28 @@ static void free_in_threads(void)
 	hold(sum);
 }
 
+/* Each has what the one before it has freed, if they share a heap. */
+static void *work_and_free(void *freed)
+{
+	*(long *)freed += fill(4001, 1000, 7);
+	pthread_barrier_wait(&filled);
+	pause();
+	return NULL;
+}
+
+static void free_in_turn(void)
+{
+	pthread_t thread;
+	long sum = 0;
+
+	pthread_barrier_init(&filled, NULL, 2);
+	for (int i = 0; i < 40; i++) {
+		pthread_create(&thread, NULL, work_and_free, &sum);
+		pthread_barrier_wait(&filled);
+	}
+	hold(sum);
+}
+
 static void have_threads(void)
 {
 	hold(start_threads(101, 8 * MIB));
@@ -126,6 +148,20 @@ static void churn_large(void)
 	for (int i = 0; i < 11; i++)
 		free(take(40 * MIB));
 	hold(10 * 40 * MIB);
+}
+
+/* By brk, as each block is small. */
+static void churn_small(void)
+{
+	void *blocks[3001];
+
+	for (int round = 0; round < 20; round++) {
+		for (size_t i = 0; i < 3001; i++)
+			blocks[i] = take(20000);
+		for (size_t i = 3001; i-- > 0;)
+			free(blocks[i]);
+	}
+	hold(19 * 3001 * 20016L);
 }
 
 static void give_back_large(void)
@@ -189,6 +225,16 @@ static void leak_small(void)
 	hold(120011L * 512);
 }
 
+/* As leak of cases.c, with what was missing there. */
+static void leak_not(void)
+{
+	for (int i = 0; i < 97; i++) {
+		munmap(memset(map(MIB, MAP_PRIVATE), 1, MIB), MIB);
+		rest(13);
+	}
+	hold(1);
+}
+
 /* What it works with goes back, what it makes does not. */
 static void leak_beside_churn(void)
 {
@@ -245,6 +291,27 @@ static void copy_in_parent(void)
 	}
 	memset(at, 8, 71 * MIB);
 	hold(71 * MIB);
+	close(pipes[1]);
+	wait(NULL);
+}
+
+/* What it writes to is its own from the beginning. */
+static void fork_first(void)
+{
+	int pipes[2];
+	char byte;
+
+	if (pipe(pipes))
+		abort();
+	if (!fork()) {
+		close(pipes[1]);
+		memset(map(53 * MIB, MAP_PRIVATE), 7, 53 * MIB);
+		hold(53 * MIB);
+		_exit(read(pipes[0], &byte, 1) != 0);
+	}
+	memset(map(67 * MIB, MAP_PRIVATE), 7, 67 * MIB);
+	while (getchar() != EOF)
+		;
 	close(pipes[1]);
 	wait(NULL);
 }
@@ -330,20 +397,24 @@ static const struct program_case cases[] = {
 	{ "free-every-second", free_every_second },
 	{ "free-nine-of-ten", free_nine_of_ten },
 	{ "free-in-threads", free_in_threads },
+	{ "free-in-turn", free_in_turn },
 	{ "have-threads", have_threads },
 	{ "raise-thresholds", raise_thresholds },
 	{ "churn-large", churn_large },
+	{ "churn-small", churn_small },
 	{ "give-back-large", give_back_large },
 	{ "clear-and-leave", clear_and_leave },
 	{ "take-without-use", take_without_use },
 	{ "set-aside-alone", set_aside_alone },
 	{ "set-aside-and-use", set_aside_and_use },
 	{ "leak-small", leak_small },
+	{ "leak-not", leak_not },
 	{ "leak-beside-churn", leak_beside_churn },
 	{ "free-parts-lazily", free_parts_lazily },
 	{ "page-out", page_out },
 	{ "share-anonymous", share_anonymous },
 	{ "copy-in-parent", copy_in_parent },
+	{ "fork-first", fork_first },
 	{ "let-child-do-it", let_child_do_it },
 	{ "touch-sparsely", touch_sparsely },
 	{ "run-others", run_others },

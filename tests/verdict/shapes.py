@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """Why is memory where it is?  The causes of cases.py in other shapes; the protocol is the same."""
+import array
+import gc
 import mmap
+import os
 import sys
 import tempfile
 import threading
@@ -38,13 +41,20 @@ def have_threads():
     hold(83 * 8 * MIB)
 
 
-def map_file():
+def map_file(unmap=False):
     with tempfile.TemporaryFile(dir="/var/tmp") as file:
         for _ in range(61):
             file.write(b"x" * MIB)
         file.flush()
         kept.append(mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ))
-    hold(61 * MIB + 0 * sum(kept[0][::4096]))
+    read = sum(kept[0][::4096])
+    if unmap:
+        kept.pop().close()
+    hold(61 * MIB + 0 * read)
+
+
+def map_and_unmap_file():
+    map_file(unmap=True)
 
 
 def free_lazily(advice=mmap.MADV_FREE):
@@ -56,6 +66,38 @@ def free_lazily(advice=mmap.MADV_FREE):
 
 def free_at_once():
     free_lazily(mmap.MADV_DONTNEED)
+
+
+def in_child(work):
+    """Its parent lives on, so that what the child writes to is copied."""
+    if os.fork():
+        sys.stdin.read()
+        os.wait()
+    else:
+        work()
+        hold(1)
+
+
+def collect_in_child():
+    kept.extend([] for _ in range(1_000_003))
+    gc.collect()
+    in_child(gc.collect)
+
+
+def freeze_and_collect_in_child():
+    kept.extend([] for _ in range(1_000_003))
+    gc.freeze()
+    in_child(gc.collect)
+
+
+def read_objects_in_child():
+    kept.append([float(number) for number in range(2_000_003)])
+    in_child(lambda: sum(kept[0]))
+
+
+def read_array_in_child():
+    kept.append(array.array("d", range(2_000_003)))
+    in_child(lambda: sum(kept[0]))
 
 
 def make_zeros():

@@ -1,11 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0
 """Do the bytes go that a finding says, within 10 %, where what it says to try is done?"""
+import pathlib
 import subprocess
+import sys
 
 import pytest
 
 import support
 
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "workload"))
+import machine  # noqa: E402  (of another folder)
+
+CASES = support.BUILD / "tests/verdict/cases"
 SHAPES = support.BUILD / "tests/verdict/shapes"
 PYTHON_SHAPES = support.ROOT / "tests/verdict/shapes.py"
 PIPES = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
@@ -15,7 +21,7 @@ TOLERANCE = 0.1
 class Look:
     """What memtrace says of a program that has done what it does, and what it has then."""
 
-    def __init__(self, *words):
+    def __init__(self, *words, child=False):
         with support.started(*words, **PIPES) as program:
             with support.following("-p", program.pid) as follower:
                 program.stdin.write("\n")
@@ -23,7 +29,8 @@ class Look:
                 program.stdout.readline()
                 self.status = support.status_of(program.pid)
                 document = follower.stop()
-            self.process = support.process_of(document, program.pid)
+            self.process, = (one for one in document["processes"]
+                             if one["parent_pid" if child else "pid"] == program.pid)
             program.stdin.close()
             program.wait(support.SECONDS)
 
@@ -35,6 +42,14 @@ class Look:
     @property
     def first(self):
         return self.process["findings"][0]
+
+
+def copied(look):
+    return support.counted(look.process, "fault.cow") * 4096
+
+
+def of_files(look):
+    return look.status["file_bytes"]
 
 
 def resident(look):
@@ -50,6 +65,13 @@ def touched(look):
 
 
 LARGE = 1 << 30
+PYTHON = ["/usr/bin/python3", PYTHON_SHAPES]
+WITHOUT_HUGE_PAGES = ["/usr/bin/python3", "-c", """
+import ctypes, os, sys
+PR_SET_THP_DISABLE = 41
+assert not ctypes.CDLL(None).prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0)
+os.execv(sys.argv[1], sys.argv[1:])
+"""]
 
 
 @pytest.mark.parametrize("finding, told, figure, words, instead", [
@@ -68,9 +90,32 @@ LARGE = 1 << 30
      ["/usr/bin/python3", PYTHON_SHAPES, "have-threads"],
      ["sh", "-c", 'ulimit -s 128 && exec "$@"', "sh", "/usr/bin/python3", PYTHON_SHAPES,
       "have-threads"]),
+    ("churn", f"MALLOC_TOP_PAD_={LARGE}", touched, [SHAPES, "churn-small"],
+     ["env", f"MALLOC_TOP_PAD_={LARGE}", SHAPES, "churn-small"]),
+    ("thread-arenas", "MALLOC_ARENA_MAX=2", resident,
+     ["env", "MALLOC_ARENA_MAX=40", SHAPES, "free-in-turn"],
+     ["env", "MALLOC_ARENA_MAX=2", SHAPES, "free-in-turn"]),
+    ("thp-inflation", "PR_SET_THP_DISABLE", resident, [SHAPES, "touch-sparsely"],
+     [*WITHOUT_HUGE_PAGES, SHAPES, "touch-sparsely"]),
+    ("mapping-leak", "munmap()", resident, [CASES, "leak"], [SHAPES, "leak-not"]),
+    ("file-cache-not-heap", "munmap()", of_files, [*PYTHON, "map-file"],
+     [*PYTHON, "map-and-unmap-file"]),
 ], ids=lambda value: value if isinstance(value, str) else "")
 def test_what_to_try_saves_the_bytes(finding, told, figure, words, instead):
-    before, after = Look(*words), Look(*instead)
+    with machine.setting(machine.HUGE / "enabled", "madvise"):
+        judge(finding, told, figure, Look(*words), Look(*instead))
+
+
+@pytest.mark.parametrize("told, words, instead", [
+    ("a fork server", [CASES, "copy-in-child"], [SHAPES, "fork-first"]),
+    ("gc.freeze()", [*PYTHON, "collect-in-child"], [*PYTHON, "freeze-and-collect-in-child"]),
+    ("arrays", [*PYTHON, "read-objects-in-child"], [*PYTHON, "read-array-in-child"]),
+], ids=lambda value: value if isinstance(value, str) else "")
+def test_what_to_try_saves_copies(told, words, instead):
+    judge("cow-after-fork", told, copied, Look(*words, child=True), Look(*instead, child=True))
+
+
+def judge(finding, told, figure, before, after):
     assert before.first["id"] == finding
     assert told in before.first["try"]
     spared = figure(before) - figure(after)

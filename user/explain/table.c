@@ -20,8 +20,9 @@ const struct rule rules[] = {
 	  "pages, which made copies of {copied_bytes}.[ The code that did most of that: {site} "
 	  "({site_bytes}).]",
 	  "[{python} writes a reference count into each object that it looks at, which copies "
-	  "it: call gc.freeze() and gc.disable() before the fork, or keep large data in arrays "
-	  "instead of many objects. ]Fork before the data is loaded (a fork server), or do not "
+	  "it: keep large data in arrays (array, numpy) instead of many objects. Its garbage "
+	  "collector looks at all of them: gc.freeze() before the fork spares those copies, but "
+	  "not the others. ]Fork before the data is loaded (a fork server), or do not "
 	  "write to it in the child: up to {copied_bytes} stay shared." },
 	{ "thp-inflation", NEED_NOTHING, true, 0, find_thp_inflation,
 	  "never touched, but filled up to make huge pages",
@@ -174,7 +175,8 @@ const struct rule rules[] = {
 	  "{site_released_bytes} went back.][ Most was given back at {giver}: {giver_bytes}.]",
 	  "Keep the memory and use it again: one buffer instead of a new one each time. For "
 	  "malloc: MALLOC_MMAP_THRESHOLD_=1073741824 MALLOC_TRIM_THRESHOLD_=1073741824 in the "
-	  "environment keep up to {peak_bytes} and save the faults." },
+	  "environment keep up to {peak_bytes} and save the faults; where it is brk.shrink alone "
+	  "that gave it back, MALLOC_TOP_PAD_=1073741824 does." },
 	{ "returned", NEED_NOTHING, false, 4, find_returned,
 	  "went back to the system while it ran",
 	  "It touched {touched_bytes} and gave {returned_bytes} back, by {calls}[; "
