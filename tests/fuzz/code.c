@@ -101,7 +101,7 @@ static void read_file(void *bytes, size_t count)
 	code_close(code);
 }
 
-static void read_frames(const uint8_t *bytes, size_t count)
+static void read_frames(const uint8_t *bytes, size_t count, uint16_t machine)
 {
 	struct head *head = memory_new(sizeof(*head) + count, 1);
 
@@ -109,7 +109,7 @@ static void read_frames(const uint8_t *bytes, size_t count)
 	head->header = (Elf64_Ehdr){
 		.e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB,
 			     EV_CURRENT },
-		.e_type = ET_DYN, .e_machine = EM_X86_64, .e_version = EV_CURRENT,
+		.e_type = ET_DYN, .e_machine = machine, .e_version = EV_CURRENT,
 		.e_shoff = offsetof(struct head, sections), .e_ehsize = sizeof(Elf64_Ehdr),
 		.e_shentsize = sizeof(Elf64_Shdr), .e_shnum = 3, .e_shstrndx = 2,
 	};
@@ -161,7 +161,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 		read_file(copy, count - 1);
 		break;
 	case 1:
-		read_frames(bytes + 1, count - 1);
+		read_frames(bytes + 1, count - 1, EM_X86_64);
+		read_frames(bytes + 1, count - 1, EM_AARCH64);
 		break;
 	case 2:
 		read_name(copy);

@@ -41,15 +41,26 @@ def test_names_are_whole_in_bpftool():
 STACK_MOST = 512  # up to 6.12, of a program and all that it calls
 
 
-@pytest.mark.parametrize("side", ["memtrace", "old"])
-def test_stacks_fit(side):
-    programs = frames.Object(sources.ROOT / f"build/{side}.bpf.o").programs()
+def assert_stacks_fit(path):
+    programs = frames.Object(path).programs()
     assert len(programs) > 8
     sources.assert_none(f"{name}: {size} bytes of stack in {', '.join(chain)}"
                         for name, (size, chain) in programs.items() if size > STACK_MOST)
 
 
+@pytest.mark.parametrize("side", ["memtrace", "old"])
+def test_stacks_fit(side):
+    assert_stacks_fit(sources.ROOT / f"build/{side}.bpf.o")
+
+
 # ---- other machines, old kernels ----
+
+def compiled_for(architecture, old, *words):
+    return ["clang", "-g", "-O2", "-target", "bpf", "-mcpu=v3", "-I.",
+            f"-D__TARGET_ARCH_{architecture}", *(["-DMEMTRACE_OLD"] if old else []),
+            f"-I/usr/include/{platform.machine()}-linux-gnu", "-Wall", "-Wextra",
+            "-Wno-unused-parameter", "-Werror", *words, "bpf/memtrace.bpf.c"]
+
 
 # The verifier of kernels before 5.12 refuses atomic operations that tell what was there.
 TELLING = re.compile(r"= (?:atomic_fetch|xchg|cmpxchg)_")
@@ -58,12 +69,20 @@ TELLING = re.compile(r"= (?:atomic_fetch|xchg|cmpxchg)_")
 @pytest.mark.parametrize("old", [False, True], ids=["usual", "old"])
 @pytest.mark.parametrize("architecture", sorted(ARCHITECTURES.values()))
 def test_it_is_compiled_for(architecture, old):
-    words = ["clang", "-g", "-O2", "-target", "bpf", "-mcpu=v3", "-I.",
-             f"-D__TARGET_ARCH_{architecture}", *(["-DMEMTRACE_OLD"] if old else []),
-             f"-I/usr/include/{platform.machine()}-linux-gnu", "-Wall", "-Wextra",
-             "-Wno-unused-parameter", "-Werror", "-S", "-o", "-", "bpf/memtrace.bpf.c"]
-    made = subprocess.run(words, cwd=sources.ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    made = subprocess.run(compiled_for(architecture, old, "-S", "-o", "-"), cwd=sources.ROOT,
+                          stdout=subprocess.PIPE, text=True, check=True)
     assert bool(TELLING.search(made.stdout)) != old
+
+
+OTHERS = sorted(set(ARCHITECTURES.values()) - {ARCHITECTURES.get(platform.machine())})
+
+
+@pytest.mark.parametrize("old", [False, True], ids=["usual", "old"])
+@pytest.mark.parametrize("architecture", OTHERS)
+def test_stacks_of_other_machines_fit(architecture, old, tmp_path):
+    subprocess.run(compiled_for(architecture, old, "-c", "-o", tmp_path / "made.o"),
+                   cwd=sources.ROOT, check=True)
+    assert_stacks_fit(tmp_path / "made.o")
 
 
 # ---- types of vmlinux.h, as clang reads them ----
