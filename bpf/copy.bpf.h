@@ -5,10 +5,10 @@
 
 #include "bpf/site.bpf.h"
 
-#if defined(__TARGET_ARCH_x86) && !defined(MEMTRACE_OLD)
+#ifndef MEMTRACE_OLD
 
-/* A fault that may copy begins: where is the page?  Only where faults are counted at once is there
- * room for that. */
+/* A fault that may copy begins: where is the page?  0: not known, as on arm64.  Only where faults
+ * are counted at once is there room for that. */
 static __always_inline void begin_note_of_copy(struct mt_mark *mark, __u64 address)
 {
 	if (config.stacks && HAS_CPU_COUNTERS)

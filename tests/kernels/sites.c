@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define PAGE 4096
@@ -24,6 +25,7 @@
 #define SIGNAL_IN_LEAF 29
 #define THREAD 31
 #define BLIND 37
+#define COPIED 41
 
 #if __has_attribute(noclone)
 #define KEPT __attribute__((noinline, noclone))
@@ -49,6 +51,8 @@ static const struct row rows[] = {
 	{ SIGNAL, "whole", "touch_pages on_signal by_signal main" },
 	{ SIGNAL_IN_LEAF, "whole", "touch_pages on_fault read_there in_leaf main" },
 	{ THREAD, "whole", "touch_pages in_thread" },
+	{ COPIED, "whole", "touch_pages by_child main" },
+	{ COPIED, "whole", "touch_pages in_child by_child main" },
 	{ BLIND, "cut", "touch_pages behind call_blindly" },
 };
 
@@ -187,6 +191,27 @@ static void *in_thread(void *at)
 	return NULL;
 }
 
+KEPT static void in_child(char *at)
+{
+	touch_pages(at, COPIED);
+	STAY();
+}
+
+/* What it was born with it copies, which moves no counter. */
+KEPT static void by_child(char *at)
+{
+	pid_t pid;
+
+	touch_pages(at, COPIED);
+	pid = fork();
+	if (!pid) {
+		in_child(at);
+		_exit(0);
+	}
+	if (waitpid(pid, NULL, 0) != pid)
+		exit(1);
+}
+
 /* A call that no table tells of, as compilers that make code at run time write them. */
 void call_blindly(void (*function)(void));
 
@@ -231,6 +256,7 @@ int main(int count, char **words)
 	in_leaf();
 	pthread_create(&thread, NULL, in_thread, new_pages(THREAD));
 	pthread_join(thread, NULL);
+	by_child(new_pages(COPIED));
 	here = new_pages(BLIND);
 	call_blindly(behind);
 	return 0;
