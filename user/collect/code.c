@@ -12,7 +12,6 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -309,7 +308,7 @@ static void add_opened(struct code_files *all, int descriptor, const char *path,
 	uint32_t number;
 	size_t bytes;
 
-	if (fstat(descriptor, &status) || !S_ISREG(status.st_mode)) {
+	if (fstat(descriptor, &status)) {
 		close(descriptor);
 		return;
 	}
@@ -330,7 +329,7 @@ static void add_opened(struct code_files *all, int descriptor, const char *path,
 static void add_program(struct code_files *all, const char *path, unsigned int depth)
 {
 	cleanup_free char *whole = realpath(path, NULL);
-	int descriptor = whole ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+	int descriptor = whole ? symbols_open(whole) : -1;
 
 	if (descriptor >= 0)
 		add_opened(all, descriptor, whole, depth);

@@ -21,6 +21,18 @@ bool symbols_is_code(int descriptor)
 	       !memcmp(head.e_ident, ELFMAG, SELFMAG) && head.e_type != ET_CORE;
 }
 
+int symbols_open(const char *path)
+{
+	cleanup_close int found = open(path, O_PATH | O_CLOEXEC);
+	struct stat status;
+	char own[64];
+
+	if (found < 0 || fstat(found, &status) || !S_ISREG(status.st_mode))
+		return -1;
+	snprintf(own, sizeof(own), "/proc/self/fd/%d", found);
+	return open(own, O_RDONLY | O_CLOEXEC);
+}
+
 struct search {
 	struct remote *remote;
 	uint32_t number;

@@ -9,6 +9,9 @@
  * reader must not have us open what it likes. */
 bool symbols_is_code(int descriptor);
 
+/* A regular file, -1: it is none.  To open a device or a pipe may do something. */
+int symbols_open(const char *path);
+
 /* Looks for the debug symbols of a file: as a process (0: none) sees them, then as memtrace. */
 void symbols_find(struct remote *remote, uint32_t number, uint32_t pid, const char *path,
 		  const struct debug_wish *wish);
