@@ -177,9 +177,9 @@ static void what_was_kept_is_no_copy(void **state)
 {
 	copies_need_a_fork(state);
 	one->process.has_kept_count = true;
-	one->process.kept_count = 15 * MIB / 4096;
+	one->process.kept_count = 13 * MIB / 4096;
 	explain();
-	assert_int_equal(find("cow-after-fork")->bytes, 5 * MIB);
+	assert_int_equal(find("cow-after-fork")->bytes, 7 * MIB);
 }
 
 /* Less than a fiftieth of the highest RSS. */

@@ -135,38 +135,6 @@ static bool is_due(struct process *process, uint32_t page_bytes, uint64_t now)
 	       now - process->look->since_ns > PATIENCE_NS;
 }
 
-static void add_cost(struct looks *looks, uint64_t wall_began, uint64_t cpu_began)
-{
-	looks->wall_ns += self_monotonic_ns() - wall_began;
-	looks->spent_ns += self_cpu_ns() - cpu_began;
-}
-
-void looks_tick(struct looks *looks, struct process_table *table)
-{
-	uint64_t began = self_monotonic_ns(), cpu = self_cpu_ns(), spent = looks->spent_ns;
-
-	if (!looks->on || !looks->command || began < looks->next_ns)
-		return;
-	for (struct process *process = table->first; process; process = process->next) {
-		if (!is_there(process) || self_monotonic_ns() - began > EACH_NS ||
-		    !is_due(process, looks->page_bytes, began))
-			continue;
-		look_at(looks, process, EACH_NS, false);
-		looks->count++;
-	}
-	add_cost(looks, began, cpu);
-	spent = looks->spent_ns - spent;
-	if (looks->spent_ns < CREDIT_NS)
-		spent = 0;
-	looks->next_ns = began + (spent * SHARE > OFTEN_NS ? spent * SHARE : OFTEN_NS);
-}
-
-void looks_one(struct looks *looks, struct process *process)
-{
-	if (looks->on && is_there(process))
-		look_at(looks, process, EACH_NS, true);
-}
-
 /* For how long its first thread ran, or waited to run; 0: the kernel does not say. */
 static uint64_t busy_ns(pid_t pid)
 {
@@ -180,6 +148,43 @@ static uint64_t busy_ns(pid_t pid)
 		return 0;
 	/* cppcheck-suppress resourceLeak ; cleanup_fclose */
 	return ran + waited;
+}
+
+static void add_cost(struct looks *looks, uint64_t wall_began, uint64_t cpu_began)
+{
+	looks->wall_ns += self_monotonic_ns() - wall_began;
+	looks->spent_ns += self_cpu_ns() - cpu_began;
+}
+
+void looks_tick(struct looks *looks, struct process_table *table)
+{
+	uint64_t began = self_monotonic_ns(), cpu = self_cpu_ns(), spent = looks->spent_ns;
+
+	if (!looks->on || !looks->command || began < looks->next_ns)
+		return;
+	for (struct process *process = table->first; process; process = process->next) {
+		bool due;
+
+		if (!is_there(process) || self_monotonic_ns() - began > EACH_NS)
+			continue;
+		due = is_due(process, looks->page_bytes, began);
+		if (due)
+			look_at(looks, process, EACH_NS, false);
+		looks->count += due;
+		if (process->look)
+			process->look->busy_ns = busy_ns(process->pid);
+	}
+	add_cost(looks, began, cpu);
+	spent = looks->spent_ns - spent;
+	if (looks->spent_ns < CREDIT_NS)
+		spent = 0;
+	looks->next_ns = began + (spent * SHARE > OFTEN_NS ? spent * SHARE : OFTEN_NS);
+}
+
+void looks_one(struct looks *looks, struct process *process)
+{
+	if (looks->on && is_there(process))
+		look_at(looks, process, EACH_NS, true);
 }
 
 /* Their heaps are in pieces at their end: they free one by one what they have, and then exit. */

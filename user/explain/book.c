@@ -17,6 +17,8 @@
 #define SHADOW_LEAST (1LL << 40) /* no memory is so large: see rule_mapped_untouched() */
 #define SITES_SHARE 4 /* of what the books say, at the most, that the sites do not know */
 #define TOLD_SHARE 20 /* of the fall, at the most, that its own calls did not do */
+#define PIECE_LEAST (32 << 10) /* of what a call gives back, on average */
+#define FAST_BYTES (20 * MIB)  /* a second: about 1 % of a CPU */
 #define FALL_SHARE 4 /* of the highest RSS, at the least, for a fall to be one */
 
 static int64_t positive(int64_t bytes)
@@ -215,13 +217,25 @@ static uint64_t time_in(const struct process_model *process, const char *operati
 	return ns;
 }
 
+/* In large pieces, or so fast that small ones take time, too: all programs have some. */
+static bool is_costly(const struct facts *facts, uint64_t call_count)
+{
+	double seconds = (double)facts->model->capture->duration_ns / 1e9;
+
+	return facts->returned_bytes / PIECE_LEAST >= (int64_t)call_count ||
+	       (double)facts->churned_bytes > seconds * FAST_BYTES;
+}
+
 bool find_churn(struct facts *facts, struct finding *finding)
 {
-	uint64_t ns = 0;
+	uint64_t ns = 0, calls = 0;
 
 	finding->bytes = facts->churned_bytes;
-	for (size_t i = 0; i < sizeof(givers) / sizeof(givers[0]); i++)
+	for (size_t i = 0; i < sizeof(givers) / sizeof(givers[0]); i++) {
 		ns += time_in(facts->process, givers[i].operation);
+		calls += rule_count_of(facts, givers[i].operation);
+	}
+	finding->alarm = is_costly(facts, calls);
 	finding_number(finding, "again_bytes", facts->churned_bytes);
 	finding_number(finding, "touched_bytes", facts->touched_bytes);
 	finding_number(finding, "returned_bytes", facts->returned_bytes);

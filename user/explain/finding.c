@@ -13,7 +13,7 @@
 /* What is less, also as a share of the highest RSS, is not worth a word, or not an alarm. */
 #define FLOOR_LEAST MIB
 #define FLOOR_SHARE 50
-#define ALARM_LEAST (4 * MIB)
+#define ALARM_LEAST (6 * MIB)
 #define ALARM_SHARE 20
 
 bool row_is_birth(const struct ledger_row *row)

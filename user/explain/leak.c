@@ -77,9 +77,12 @@ static bool goes_on(struct curve *curve, int64_t floor, bool ended)
 		       (curve->last - curve->first) * REST_PERCENT;
 }
 
-/* One that computes, and ends by itself, has made what it needed. */
+/* One that computes, and ends by itself, has made what it needed; as has, if nobody knows whether
+ * it computed, one that was not killed. */
 static bool did_its_work(const struct process_model *process, const struct curve *curve)
 {
+	if (!process->busy_ns)
+		return process->has_exit && !process->exit_signal;
 	return process->has_exit && process->busy_ns > span_ns(curve) / 100 * BUSY_PERCENT;
 }
 
