@@ -193,7 +193,9 @@ FUZZ_FLAGS := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
 $(FUZZERS:%=$(BUILD)/tests/fuzz/%): %: %.o $(FUZZ_OBJECTS)
 	$(CC) $(CFLAGS) -fsanitize=fuzzer -o $@ $^ $(COLLECT_LIBRARIES) $(REPORT_LIBRARIES)
 
-$(BUILD)/tests/verdict/cases $(BUILD)/tests/verdict/shapes: $(BUILD)/%: %.c
+VERDICTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/verdict/*.c))
+
+$(VERDICTS): $(BUILD)/%: %.c
 	@mkdir -p $(@D)
 	$(COMPILE) -o $@ $< -pthread
 
@@ -225,7 +227,7 @@ $(BUILD)/tests/kernels/verified: tests/kernels/verified.c
 tests: guests verdicts units units-asan golden-tools symbols fuzzers ## build the tests, too
 workloads: all $(WORKLOADS) $(BUILD)/tests/stacks/zoo $(BUILD)/tests/stacks/ranges \
 	$(BUILD)/tests/stacks/family
-verdicts: all $(BUILD)/tests/verdict/cases $(BUILD)/tests/verdict/shapes
+verdicts: all $(VERDICTS)
 guests: workloads $(addprefix $(BUILD)/tests/kernels/,verifier.so sites)
 programs: $(BUILD)/memtrace $(WORKLOADS) $(addprefix $(BUILD)/tests/kernels/,sites framed verified)
 units: $(UNITS)

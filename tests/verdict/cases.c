@@ -142,19 +142,24 @@ static void map_file(void)
 
 static void have_children(void)
 {
-	int pipes[2];
+	int pipes[2], filled[2];
 	char byte;
 
-	if (pipe(pipes))
+	if (pipe(pipes) || pipe(filled))
 		abort();
 	for (int i = 0; i < 3; i++) {
 		if (!fork()) {
 			close(pipes[1]);
 			fill(map(31 * MIB, MAP_PRIVATE), 31 * MIB);
+			if (write(filled[1], "", 1) != 1)
+				abort();
 			_exit(read(pipes[0], &byte, 1) != 0);
 		}
 	}
-	rest(500);
+	for (int i = 0; i < 3; i++) {
+		if (read(filled[0], &byte, 1) != 1)
+			abort();
+	}
 	hold(3 * 31 * MIB);
 	close(pipes[1]);
 	while (wait(NULL) > 0)

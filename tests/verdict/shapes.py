@@ -2,6 +2,7 @@
 """Why is memory where it is?  The causes of cases.py in other shapes; the protocol is the same."""
 import array
 import gc
+import io
 import mmap
 import os
 import sys
@@ -66,6 +67,18 @@ def free_lazily(advice=mmap.MADV_FREE):
 
 def free_at_once():
     free_lazily(mmap.MADV_DONTNEED)
+
+
+def fill_a_dictionary():
+    kept.append({number: number for number in range(2_000_003)})
+    hold(sys.getsizeof(kept[0]) + 2_000_003 * 32)
+
+
+def fill_a_stream():
+    kept.append(io.BytesIO())
+    for _ in range(150):
+        kept[0].write(b"x" * MIB)
+    hold(150 * MIB)
 
 
 def in_child(work):

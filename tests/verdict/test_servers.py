@@ -277,6 +277,41 @@ def test_workers_of_python_copy_what_they_look_at():
     judge(support.process_of(document, worker), "cow-after-fork", truth, alarm=True)
 
 
+WEB = """
+import http.server, json, sys
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        answer = json.dumps([{"number": number} for number in range(3000)]).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *words):
+        pass
+
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+print(server.server_port, flush=True)
+server.serve_forever()
+"""
+
+
+def test_no_alarm_in_a_server_of_python_at_work():
+    """A thread for each request, which gives back what it had."""
+    with support.started("/usr/bin/python3", "-c", WEB, stdout=subprocess.PIPE,
+                         text=True) as process:
+        port = int(process.stdout.readline())
+        with support.following("-p", process.pid) as follower:
+            end = time.monotonic() + 2
+            while time.monotonic() < end:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/") as answer:
+                    answer.read()
+            document = follower.stop()
+    findings = support.process_of(document, process.pid)["findings"]
+    assert not [one["why"] for one in findings if one["alarm"]]
+
+
 # ---- Java, where it is installed ----
 
 JAVA = """

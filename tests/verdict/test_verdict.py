@@ -19,6 +19,7 @@ import machine  # noqa: E402  (of another folder)
 
 C = [support.BUILD / "tests/verdict/cases"]
 SHAPES = [support.BUILD / "tests/verdict/shapes"]
+TRICKS = [support.BUILD / "tests/verdict/tricks"]
 CXX = [support.BUILD / "tests/verdict/shapes-cc"]
 PYTHON = ["/usr/bin/python3", HERE / "cases.py"]
 PYTHON_SHAPES = ["/usr/bin/python3", HERE / "shapes.py"]
@@ -91,6 +92,13 @@ CASES = (
     Case(SHAPES, "run-others", "still-in-use", how="command"),
     Case(SHAPES, "touch-sparsely", "thp-inflation", alarm=True, how="late"),
     Case(SHAPES, "touch-sparsely", "thp-inflation", alarm=True, how="command"),
+    Case(TRICKS, "grow-by-realloc", "still-in-use", how="late"),
+    Case(TRICKS, "use-part-again", "lazily-freed", alarm=True, how="command"),
+    Case(TRICKS, "shrink-mapping", "returned"),
+    Case(TRICKS, "leak-in-threads", "mapping-leak", alarm=True),
+    Case(TRICKS, "write-sparsely-in-parent", "cow-after-fork", alarm=True, how="command"),
+    Case(TRICKS, "write-to-file", "file-cache-not-heap", how="late"),
+    Case(TRICKS, "read-alone", "never-touched", how="command"),
     Case(CXX, "keep-an-index", "heap-top-pinned", alarm=True, how="late"),
     Case(CXX, "keep-a-map", "still-in-use"),
     Case(CXX, "reserve-a-vector", "never-touched", how="late"),
@@ -100,6 +108,8 @@ CASES = (
     Case(PYTHON_SHAPES, "have-threads", "thread-stacks", how="late"),
     Case(PYTHON_SHAPES, "map-file", "file-cache-not-heap"),
     Case(PYTHON_SHAPES, "free-lazily", "lazily-freed", alarm=True, how="late"),
+    Case(PYTHON_SHAPES, "fill-a-dictionary", "still-in-use", how="command"),
+    Case(PYTHON_SHAPES, "fill-a-stream", "still-in-use", how="command"),
     Case(PYTHON_SHAPES, "make-zeros", "never-touched", how="command"),
     Case(PYTHON_SHAPES, "make-and-drop-ones", "returned", how="command"),
 )
@@ -207,6 +217,9 @@ def test_code_is_named(name, finding, words):
     ["sort", "/usr/share/common-licenses/GPL-3"],
     ["sh", "-c", "gzip -c /usr/bin/python3 | gzip -dc | sha256sum"],
     ["cc", "-O2", f"-I{support.ROOT}", "-o", "/dev/null", HERE / "cases.c"],
+    ["c++", "-O1", "-c", "-o", "/dev/null", HERE / "shapes.cc"],
+    ["find", "/usr", "-name", "*.so"],
+    ["apt-cache", "search", "memory"],
     ["ls", "-lR", "/usr/share/doc"],
     ["sleep", "0.4"],
     ["/usr/bin/python3", "-c", "import json\nfor number in range(300):\n"

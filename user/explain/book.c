@@ -17,8 +17,8 @@
 #define SHADOW_LEAST (1LL << 40) /* no memory is so large: see rule_mapped_untouched() */
 #define SITES_SHARE 4 /* of what the books say, at the most, that the sites do not know */
 #define TOLD_SHARE 20 /* of the fall, at the most, that its own calls did not do */
-#define PIECE_LEAST (32 << 10) /* of what a call gives back, on average */
-#define FAST_BYTES (20 * MIB)  /* a second: about 1 % of a CPU */
+#define PIECE_SHARE 16	      /* of the highest RSS is a large piece */
+#define FAST_BYTES (100 * MIB) /* a second: some percent of a CPU */
 #define FALL_SHARE 4 /* of the highest RSS, at the least, for a fall to be one */
 
 static int64_t positive(int64_t bytes)
@@ -222,7 +222,8 @@ static bool is_costly(const struct facts *facts, uint64_t call_count)
 {
 	double seconds = (double)facts->model->capture->duration_ns / 1e9;
 
-	return facts->returned_bytes / PIECE_LEAST >= (int64_t)call_count ||
+	return (double)facts->returned_bytes * PIECE_SHARE >=
+		       (double)facts->process->peak_bytes * (double)call_count ||
 	       (double)facts->churned_bytes > seconds * FAST_BYTES;
 }
 
