@@ -22,6 +22,8 @@ void options_completion(FILE *out)
 	      "\"$word\")); return;;\n"
 	      "\t--value) COMPREPLY=($(compgen -W 'resident reserved touched released' -- "
 	      "\"$word\")); return;;\n"
+	      "\t--stacks) COMPREPLY=($(compgen -W 'auto none native python' -- \"$word\")); "
+	      "return;;\n"
 	      "\t--calls|--allocators) COMPREPLY=($(compgen -W 'on off' -- \"$word\")); return;;\n"
 	      "\t-o|--output|-w|--write|report|diff|--cgroup)\n"
 	      "\t\tcompopt -o filenames 2> /dev/null\n"

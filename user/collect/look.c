@@ -4,7 +4,6 @@
 
 #include "user/base/cleanup.h"
 #include "user/base/memory.h"
-#include "user/base/text.h"
 #include "user/collect/allocator.h"
 #include "user/collect/image.h"
 #include "user/collect/proc.h"
@@ -293,17 +292,8 @@ void looks_record_cost(const struct looks *looks, Mt__Overhead *overhead)
 
 bool looks_note(const struct looks *looks, char *note, size_t size)
 {
-	char time[32], wall[32], skipped[80] = "";
-
-	if (!looks->count)
-		return false;
 	if (looks->skipped)
-		snprintf(skipped, sizeof(skipped), "; there was no time for %" PRIu64 " processes",
-			 looks->skipped);
-	snprintf(note, size, "The insides of allocators were looked at %" PRIu64 " time%s, which "
-		 "took %s of CPU time and %s by the clock%s (--allocators off: not at all).",
-		 looks->count, looks->count == 1 ? "" : "s",
-		 text_duration(time, sizeof(time), looks->spent_ns),
-		 text_duration(wall, sizeof(wall), looks->wall_ns), skipped);
-	return true;
+		snprintf(note, size, "There was no time to look inside the allocators of %" PRIu64
+			 " processes.", looks->skipped);
+	return looks->skipped != 0;
 }

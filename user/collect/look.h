@@ -63,7 +63,7 @@ struct smaps *look_mappings(const struct process *process);
 
 void looks_record_cost(const struct looks *looks, Mt__Overhead *overhead);
 
-/* What it cost, a sentence; false where there was nothing to look at. */
+/* What was left out, a sentence; false where nothing was. */
 bool looks_note(const struct looks *looks, char *note, size_t size);
 
 #endif

@@ -15,6 +15,8 @@
 
 #define NUMBERS_WIDTH 38 /* of what stands before the words */
 #define WORTH_BYTES (1 << 20) /* a row, where the column does not have to add up */
+#define BUSIEST 2     /* rows for those that touched most, ... */
+#define BUSY_SHARE 16 /* ... if that is a part of so many of all */
 
 static void put_bytes(FILE *out, int64_t bytes, bool sign)
 {
@@ -188,6 +190,26 @@ static void write_others(const struct holder *others, size_t count,
 		write_sum(held, touched, released, words, STYLE_DIM, options, out);
 }
 
+/* What was touched most belongs in the table, however little of it is left. */
+static void move_up_busiest(struct holder *holders, size_t count, size_t shown)
+{
+	int64_t touched = 0;
+
+	for (size_t i = 0; i < count; i++)
+		touched = plus(touched, holders[i].touched_bytes);
+	for (size_t place = shown; shown > 2 * BUSIEST && place + BUSIEST > shown; place--) {
+		struct holder *last = &holders[place - 1], *most = last, kept = *last;
+
+		for (size_t i = shown; i < count; i++)
+			if (holders[i].touched_bytes > most->touched_bytes)
+				most = &holders[i];
+		if (most == last || most->touched_bytes < touched / BUSY_SHARE)
+			return;
+		*last = *most;
+		*most = kept;
+	}
+}
+
 static void write_holders(const struct process_model *process, const struct report_options *options,
 			  FILE *out)
 {
@@ -196,6 +218,7 @@ static void write_holders(const struct process_model *process, const struct repo
 
 	holders = holders_build(process, &count);
 	shown = count < options->limit ? count : options->limit;
+	move_up_busiest(holders, count, shown);
 	fprintf(out, "\n%s%12s%12s%12s  %s%s\n", style_on(options, STYLE_DIM),
 		process->has_at_exit ? "at exit" : "resident", "touched", "released",
 		"whose code touched it first", style_off(options));

@@ -209,6 +209,14 @@ static void write_cost(const struct model *model, const struct report_options *o
 		 text_bytes(resident, sizeof(resident), overhead->resident_bytes, 0),
 		 text_bytes(kernel, sizeof(kernel), overhead->kernel_bytes, 0));
 	style_fill(options, out, text, 0);
+	if (!overhead->has_allocators_ns || !overhead->has_allocators_cpu_ns)
+		return;
+	snprintf(text, sizeof(text),
+		 "Of that, looking inside allocators: %s CPU time, %s by the clock "
+		 "(--allocators off: none).",
+		 text_duration(own, sizeof(own), overhead->allocators_cpu_ns),
+		 text_duration(time, sizeof(time), overhead->allocators_ns));
+	style_fill(options, out, text, 0);
 }
 
 /* ---- all of it ---- */
