@@ -29,3 +29,14 @@ def test_what_was_touched_most_has_a_row(tmp_path):
     assert re.search(r"^ +61\.0 MiB +-61\.0 MiB  pass_by \(script\.py:", text, re.M), text
     assert re.search(r"^ +7\.0 MiB +[\d.]+ MiB .* keep7 \(script\.py:", text, re.M), text
     assert re.search(r"^ +[\d.]+ [KM]iB +.* \.\.\. and \d+ more", text, re.M), text
+
+
+def test_small_ones_do_not_fill_the_screen(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(PROGRAM)
+    words = "for i in 1 2 3 4 5 6 7 8 9; do /bin/true; done; /usr/bin/python3 " + str(script)
+    text = subprocess.run([support.MEMTRACE, "--stacks", "none", "--", "sh", "-c", words],
+                          stdout=subprocess.PIPE, text=True, check=True,
+                          timeout=support.SECONDS).stdout
+    assert re.search(r"^11 processes", text, re.M), text
+    assert re.search(r"^  \.\.\. and 6 more, none above [\d.]+ [KM]iB \(-v\)$", text, re.M), text

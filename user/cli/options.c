@@ -232,7 +232,7 @@ static const struct option_row rows[] = {
 	{ "strict", 0, NULL, DIFF, set_strict, "exit with status 3 if anything was lost" },
 	{ "quiet", 'q', NULL, PRINT, set_quiet, "no status line" },
 	{ "verbose", 'v', NULL, ANY, set_verbose,
-	  "more: a line for each bucket of a histogram, what libbpf has to say" },
+	  "more: each bucket of a histogram, small processes, what libbpf has to say" },
 	{ "help", 'h', NULL, ANY, set_help, "this text" },
 	{ "version", 'V', NULL, ANY, set_version, "the version" },
 };

@@ -13,6 +13,8 @@
 #include <string.h>
 #include <time.h>
 
+#define ROWS_AT_LEAST 5 /* of the table, and small is what has less than ... */
+#define SMALL_SHARE 64	/* ... such a part of what the largest had */
 #define BOOKS_FULL 3 /* processes whose whole book is printed; a table has the others */
 
 /* ---- head ---- */
@@ -145,10 +147,43 @@ static void write_whereabouts(const struct model *model, const struct report_opt
 	fputc('\n', out);
 }
 
+static bool is_small(const struct process_model *process, const struct process_model *largest)
+{
+	return process->peak_bytes < largest->peak_bytes / SMALL_SHARE &&
+	       verdict_of(process) == VERDICT_GOOD;
+}
+
+/* Shells and such would fill the first screen, where a command starts many. */
+static size_t rows_of_table(const struct model *model, const struct report_options *options)
+{
+	size_t most = model->process_count < options->limit ? model->process_count :
+							      options->limit;
+	size_t shown = most;
+
+	while (!options->details && shown > ROWS_AT_LEAST &&
+	       is_small(&model->processes[shown - 1], &model->processes[0]))
+		shown--;
+	return most - shown > 1 ? shown : most; /* a line says that there are more */
+}
+
+static void write_more(const struct model *model, size_t shown,
+		       const struct report_options *options, FILE *out)
+{
+	size_t more = model->process_count - shown;
+	char bytes[24];
+
+	if (!more)
+		return;
+	text_bytes(bytes, sizeof(bytes), model->processes[shown].peak_bytes, 0);
+	if (shown < options->limit)
+		fprintf(out, "  ... and %zu more, none above %s (-v)\n", more, bytes);
+	else
+		fprintf(out, "  ... and %zu more (--limit)\n", more);
+}
+
 static void write_table(const struct model *model, const struct report_options *options, FILE *out)
 {
-	size_t shown = model->process_count < options->limit ? model->process_count :
-							       options->limit;
+	size_t shown = rows_of_table(model, options);
 	char title[64];
 
 	if (model->process_count < 2)
@@ -160,8 +195,7 @@ static void write_table(const struct model *model, const struct report_options *
 		"RSS before", "RSS now", "highest", "command", style_off(options));
 	for (size_t i = 0; i < shown; i++)
 		write_process(&model->processes[i], options, out);
-	if (shown < model->process_count)
-		fprintf(out, "  ... and %zu more (--limit)\n", model->process_count - shown);
+	write_more(model, shown, options, out);
 	write_verdict(model, options, out);
 }
 
