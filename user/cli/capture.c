@@ -67,22 +67,12 @@ static void say(const char *text)
 static struct error *start(const struct options *options, const struct places *places,
 			   struct collector **out)
 {
-	const struct collector_options wanted = {
-		.pids = options->pids,
-		.pid_count = options->pid_count,
-		.command = options->run,
-		.system = options->all || options->cgroup,
-		.cgroup = options->cgroup,
-		.children = options->children,
-		.calls = options->calls,
-		.stacks = options->stacks,
-		.sample = options->sample,
-		.allocators = options->allocators,
-		.keep_intervals = options->write || !options->format->text,
-		.say = options->verbose ? say : NULL,
-	};
+	struct collector_options wanted = road_options(options);
 	cleanup_collector struct collector *collector = NULL;
 
+	wanted.command = options->run;
+	wanted.keep_intervals = options->write || !options->format->text;
+	wanted.say = options->verbose ? say : NULL;
 	TRY(collector_new(&wanted, &collector));
 	/* The command is a process of its own by now: this is not for it. */
 	signals_spare_writers();

@@ -11,6 +11,21 @@
 
 #define LOST 3
 
+struct collector_options road_options(const struct options *options)
+{
+	return (struct collector_options){
+		.pids = options->pids,
+		.pid_count = options->pid_count,
+		.system = options->all || options->cgroup,
+		.cgroup = options->cgroup,
+		.children = options->children,
+		.calls = options->calls,
+		.stacks = options->stacks,
+		.sample = options->sample,
+		.allocators = options->allocators,
+	};
+}
+
 void road_confine(const struct options *options, int command)
 {
 	text_columns("\u8a18"); /* the widths are in a file, too */

@@ -4,6 +4,10 @@
 #define MEMTRACE_CLI_ROAD_H
 
 #include "user/cli/output.h"
+#include "user/collect/collector.h"
+
+/* What a collector is asked for, by any command that follows processes. */
+struct collector_options road_options(const struct options *options);
 
 /*
  * From here on memtrace has no capability, opens nothing, and makes no call but those that a

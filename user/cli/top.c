@@ -3,6 +3,7 @@
 #include "user/base/cleanup.h"
 #include "user/base/memory.h"
 #include "user/cli/command.h"
+#include "user/cli/road.h"
 #include "user/cli/signals.h"
 #include "user/cli/timer.h"
 #include "user/collect/collector.h"
@@ -293,19 +294,9 @@ static char *whom_of(const struct options *options)
 static struct error *start(struct top *top)
 {
 	const struct options *options = top->options;
-	const struct collector_options wanted = {
-		.pids = options->pids,
-		.pid_count = options->pid_count,
-		.system = options->all || options->cgroup,
-		.cgroup = options->cgroup,
-		.children = options->children,
-		.calls = options->calls,
-		.stacks = options->stacks,
-		.sample = options->sample,
-		.allocators = options->allocators,
-		.screen = true,
-	};
+	struct collector_options wanted = road_options(options);
 
+	wanted.screen = true;
 	TRY(collector_new(&wanted, &top->collector));
 	signals_spare_writers();
 	TRY(collector_attach(top->collector));
