@@ -197,7 +197,7 @@ static void move_up_busiest(struct holder *holders, size_t count, size_t shown)
 
 	for (size_t i = 0; i < count; i++)
 		touched = plus(touched, holders[i].touched_bytes);
-	for (size_t place = shown; shown > 2 * BUSIEST && place + BUSIEST > shown; place--) {
+	for (size_t place = shown; shown > 2ul * BUSIEST && place + BUSIEST > shown; place--) {
 		struct holder *last = &holders[place - 1], *most = last, kept = *last;
 
 		for (size_t i = shown; i < count; i++)
