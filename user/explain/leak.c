@@ -10,6 +10,8 @@
 #define PART_SHARE 12	  /* ... by so much of the whole; a quarter were even */
 #define REST_PERCENT 75	  /* of that time, at the most, since it grew last */
 #define START_SHARE 50	  /* of the growth is not a beginning or an end of it */
+#define STEPS_AFTER 2	  /* from the last point to the end */
+#define LOADING_SHARE 2	  /* of its peak one that ended grew by more than that */
 #define BUSY_PERCENT 70	  /* of that time a program works that ends when it has all */
 
 /* Bytes at points of time, and what of them is the growth. */
@@ -114,12 +116,24 @@ static int64_t base_bytes(const struct facts *facts, const struct curve *curve, 
 	return curve->first || bytes > at(curve, 0) ? at(curve, 0) : bytes;
 }
 
+/* Until it ended it went on as before: its peak says how far, within two steps. */
+static int64_t after_last_point(const struct facts *facts, const struct curve *curve, bool resident)
+{
+	int64_t more = minus((int64_t)facts->process->peak_bytes, at(curve, curve->last));
+	int64_t most = grown(curve, curve->first, curve->last) /
+		       (int64_t)(curve->last - curve->first) * STEPS_AFTER;
+
+	if (!resident || !facts->process->has_exit || curve->last + 1 < curve->count || more < 0)
+		return 0;
+	return more < most ? more : most;
+}
+
 /* At the end it may have more than at the last point. */
 static int64_t growth_bytes(const struct facts *facts, const struct curve *curve, bool resident)
 {
 	int64_t end = resident ? facts->end_bytes : facts->end->bytes[BALANCE_VIRTUAL];
 	int64_t bytes = minus(minus(end, facts->tidied_bytes), base_bytes(facts, curve, resident));
-	int64_t seen = grown(curve, 0, curve->last);
+	int64_t seen = plus(grown(curve, 0, curve->last), after_last_point(facts, curve, resident));
 
 	return bytes > seen ? bytes : seen;
 }
@@ -142,6 +156,10 @@ bool find_mapping_leak(struct facts *facts, struct finding *finding)
 	    did_its_work(facts->process, &curve))
 		return false;
 	finding->bytes = growth_bytes(facts, &curve, resident);
+	/* Programs grow while they load, too. */
+	if (resident && facts->process->has_exit &&
+	    finding->bytes < (int64_t)(facts->process->peak_bytes / LOADING_SHARE))
+		return false;
 	/* What malloc has free, or what was copied, has a finding that says more. */
 	if (facts->claimed_bytes > finding->bytes / 2 ||
 	    gave_back_since(facts, &curve, resident))
