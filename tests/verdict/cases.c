@@ -77,22 +77,16 @@ static void churn_by_advice(void)
 static void be_parent(long bytes, long written, long truth)
 {
 	char *at = fill(map(bytes, MAP_PRIVATE), bytes);
-	int pipes[2];
-	char byte;
+	int tie[2];
 
-	if (pipe(pipes))
-		abort();
-	if (!fork()) {
-		close(pipes[1]);
+	if (fork_tied(tie)) {
 		fill(at, written);
 		hold(truth);
-		_exit(read(pipes[0], &byte, 1) != 0);
+		wait_for_parent(tie);
 	}
-	close(pipes[0]);
 	while (getchar() != EOF)
 		;
-	close(pipes[1]);
-	wait(NULL);
+	let_child_go(tie);
 }
 
 static void copy_in_child(void)

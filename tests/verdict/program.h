@@ -7,10 +7,12 @@
 #define MEMTRACE_VERDICT_PROGRAM_H
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -66,6 +68,32 @@ static inline long start_threads(int count, long stack_bytes)
 	}
 	rest(200);
 	return count * stack_bytes;
+}
+
+/* True in the child, which is to end with wait_for_parent(). */
+static inline bool fork_tied(int tie[2])
+{
+	bool is_child;
+
+	if (pipe(tie))
+		abort();
+	is_child = !fork();
+	if (is_child)
+		close(tie[1]);
+	return is_child;
+}
+
+static inline void wait_for_parent(const int tie[2])
+{
+	char byte;
+
+	_exit(read(tie[0], &byte, 1) != 0);
+}
+
+static inline void let_child_go(const int tie[2])
+{
+	close(tie[1]);
+	wait(NULL);
 }
 
 static inline int run_case(const struct program_case *cases, size_t case_count, int count,

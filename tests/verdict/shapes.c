@@ -280,40 +280,29 @@ static void share_anonymous(void)
 static void copy_in_parent(void)
 {
 	char *at = memset(map(80 * MIB, MAP_PRIVATE), 7, 80 * MIB);
-	int pipes[2];
-	char byte;
+	int tie[2];
 
-	if (pipe(pipes))
-		abort();
-	if (!fork()) {
-		close(pipes[1]);
-		_exit(read(pipes[0], &byte, 1) != 0);
-	}
+	if (fork_tied(tie))
+		wait_for_parent(tie);
 	memset(at, 8, 71 * MIB);
 	hold(71 * MIB);
-	close(pipes[1]);
-	wait(NULL);
+	let_child_go(tie);
 }
 
 /* What it writes to is its own from the beginning. */
 static void fork_first(void)
 {
-	int pipes[2];
-	char byte;
+	int tie[2];
 
-	if (pipe(pipes))
-		abort();
-	if (!fork()) {
-		close(pipes[1]);
+	if (fork_tied(tie)) {
 		memset(map(53 * MIB, MAP_PRIVATE), 7, 53 * MIB);
 		hold(53 * MIB);
-		_exit(read(pipes[0], &byte, 1) != 0);
+		wait_for_parent(tie);
 	}
 	memset(map(67 * MIB, MAP_PRIVATE), 7, 67 * MIB);
 	while (getchar() != EOF)
 		;
-	close(pipes[1]);
-	wait(NULL);
+	let_child_go(tie);
 }
 
 static void let_child_do_it(void)

@@ -2,7 +2,6 @@
 /* Why is memory where it is?  Programs that look as if it were something else. */
 #include "tests/verdict/program.h"
 
-#include <sys/wait.h>
 
 /* Each time it may move: nothing of that is given back. */
 static void grow_by_realloc(void)
@@ -68,20 +67,14 @@ static void leak_in_threads(void)
 static void write_sparsely_in_parent(void)
 {
 	char *at = memset(map(100 * MIB, MAP_PRIVATE), 7, 100 * MIB);
-	int pipes[2];
-	char byte;
+	int tie[2];
 
-	if (pipe(pipes))
-		abort();
-	if (!fork()) {
-		close(pipes[1]);
-		_exit(read(pipes[0], &byte, 1) != 0);
-	}
+	if (fork_tied(tie))
+		wait_for_parent(tie);
 	for (long i = 0; i < 100 * MIB; i += 8192)
 		at[i] = 8;
 	hold(50 * MIB);
-	close(pipes[1]);
-	wait(NULL);
+	let_child_go(tie);
 }
 
 /* It is written to, and yet the file's. */
