@@ -40,19 +40,28 @@ void look_free(struct look *look)
 	free(look);
 }
 
+#define NUMBERS 3
+
+/* What a file of its in /proc begins with; false where it is gone. */
+static bool read_numbers(pid_t pid, const char *name, uint64_t numbers[static NUMBERS])
+{
+	cleanup_fclose FILE *file = NULL;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
+	file = fopen(path, "re");
+	return file && fscanf(file, "%" SCNu64 " %" SCNu64 " %" SCNu64, &numbers[0], &numbers[1],
+			      &numbers[2]) == NUMBERS;
+}
+
 /* Resident, and not of files; 0 where the process is gone. */
 static uint64_t anon_bytes(pid_t pid, uint32_t page_bytes)
 {
-	cleanup_fclose FILE *file = NULL;
-	uint64_t resident = 0, shared = 0;
-	char path[64];
+	uint64_t pages[NUMBERS]; /* of addresses, resident, of files or shared */
 
-	snprintf(path, sizeof(path), "/proc/%d/statm", pid);
-	file = fopen(path, "re");
-	if (!file || fscanf(file, "%*s %" SCNu64 " %" SCNu64, &resident, &shared) != 2)
+	if (!read_numbers(pid, "statm", pages) || pages[1] < pages[2])
 		return 0;
-	/* cppcheck-suppress resourceLeak ; cleanup_fclose */
-	return resident > shared ? (resident - shared) * page_bytes : 0;
+	return (pages[1] - pages[2]) * page_bytes;
 }
 
 /* Who touched the page of the block that holds the rest. */
@@ -137,16 +146,9 @@ static bool is_due(struct process *process, uint32_t page_bytes, uint64_t now)
 /* For how long its first thread ran, or waited to run; 0: the kernel does not say. */
 static uint64_t busy_ns(pid_t pid)
 {
-	cleanup_fclose FILE *file = NULL;
-	uint64_t ran = 0, waited = 0;
-	char path[64];
+	uint64_t ns[NUMBERS]; /* ran, waited; and how often */
 
-	snprintf(path, sizeof(path), "/proc/%d/schedstat", pid);
-	file = fopen(path, "re");
-	if (!file || fscanf(file, "%" SCNu64 " %" SCNu64, &ran, &waited) != 2)
-		return 0;
-	/* cppcheck-suppress resourceLeak ; cleanup_fclose */
-	return ran + waited;
+	return read_numbers(pid, "schedstat", ns) ? ns[0] + ns[1] : 0;
 }
 
 static void add_cost(struct looks *looks, uint64_t wall_began, uint64_t cpu_began)

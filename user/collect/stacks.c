@@ -352,8 +352,7 @@ static int compare_stacks(const struct stack *left, const struct stack *right)
 	if (left->count != right->count || left->end != right->end)
 		return left->count != right->count ? (left->count < right->count ? -1 : 1) :
 						     (left->end < right->end ? -1 : 1);
-	return left->count ? memcmp(left->frames, right->frames,
-				    left->count * sizeof(*left->frames)) : 0;
+	return memcmp(left->frames, right->frames, left->count * sizeof(*left->frames));
 }
 
 /* By what they are, and then by number. */
@@ -368,19 +367,21 @@ static int compare_places(const void *a, const void *b)
 static void find_same(struct stacks *stacks)
 {
 	cleanup_free const struct stack **order = memory_new(stacks->stack_room, sizeof(*order));
-	const struct stack *first = NULL;
+	size_t count = 0;
 
 	free(stacks->same);
 	stacks->same = memory_new(stacks->stack_room, sizeof(*stacks->same));
-	for (size_t i = 0; i < stacks->stack_room; i++)
-		order[i] = &stacks->stacks[i];
-	qsort(order, stacks->stack_room, sizeof(*order), compare_places);
-	for (size_t i = 0; i < stacks->stack_room; i++) {
-		/* Those that were lost are not the same for all we know. */
-		if (!first || !order[i]->count || compare_stacks(first, order[i]))
-			first = order[i];
-		stacks->same[order[i] - stacks->stacks] = (uint32_t)(first - stacks->stacks);
+	for (uint32_t i = 0; i < stacks->stack_room; i++) {
+		stacks->same[i] = i; /* those that were lost are not the same for all we know */
+		if (stacks->stacks[i].count)
+			order[count++] = &stacks->stacks[i];
 	}
+	if (count)
+		qsort(order, count, sizeof(*order), compare_places);
+	for (size_t i = 1; i < count; i++)
+		if (!compare_stacks(order[i - 1], order[i]))
+			stacks->same[order[i] - stacks->stacks] =
+				stacks->same[order[i - 1] - stacks->stacks];
 }
 
 void stacks_record(struct stacks *stacks, Mt__Capture *capture)
