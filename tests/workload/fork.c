@@ -60,14 +60,15 @@ static void expect_end(pid_t child, int code)
 }
 
 /*
- * How many more faults a child took than its sibling, besides those that copied.  Pages of files
- * come several at a fault, but without those that somebody else has locked just then: a fault
- * more or less, which the kernel counts, too.
+ * How many more faults a child took than its sibling: besides those that copied, and in all.
+ * Pages of files come several at a fault, but without those that somebody else has locked just
+ * then: a fault more or less, which the kernel counts, too.
  */
 static void expect_faults_beyond(pid_t child, pid_t idle, int64_t copies)
 {
 	expect_of(child);
 	expect_count("fault", faults_of(child) - faults_of(idle) - copies);
+	expect_all_faults(-faults_of(idle));
 	expect_of(0);
 }
 
