@@ -31,11 +31,12 @@ MACHINES = {
 STANDS_STILL = "rcupdate.rcu_cpu_stall_suppress=1 nowatchdog"
 COMMAND_LINES = {"amd64": "console=ttyS0 no_timer_check", "arm64": "console=ttyAMA0"}
 # What a kernel says when it finds itself at fault.
-SPLAT = re.compile(r"WARNING: |BUG: |Oops|Call Trace:|Kernel panic|general protection|"
-                   r"detected stalls?|self-detected stall|blocked for more than|Internal error:")
+SPLAT = re.compile(r"WARNING: |BUG: |kernel BUG at|Oops|Call [Tt]race:|Kernel panic|UBSAN: |"
+                   r"general protection|detected stalls?|self-detected stall|refcount_t: |"
+                   r"blocked for more than|Internal error:|list_(add|del) corruption")
 
 # One case is killed for want of memory, and the kernel shows where it was then.
-OUT_OF_MEMORY = re.compile(r"\S+ invoked oom-killer.*(\n.*){0,4}?\n.*Call Trace:")
+OUT_OF_MEMORY = re.compile(r"\S+ invoked oom-killer.*(\n.*){0,4}?\n.*Call [Tt]race:")
 
 
 @dataclasses.dataclass
@@ -165,6 +166,7 @@ def boot(kernel, plan, numbers, programs, seconds, fresh=False):
         make_start(kernel, folder)
         make_empty(folder / "swap", SWAP_MIB)
         make_empty(folder / "results", RESULTS_MIB)
+        make_empty(folder / "console", 0)
         outcome.problem, nonce = run(kernel, folder, seconds)
         outcome.console = (folder / "console").read_text(errors="replace").replace("\r", "")
         outcome.problem = outcome.problem or take_results(folder, nonce)

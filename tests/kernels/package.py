@@ -61,6 +61,19 @@ def kernels():
                          name.endswith("*"))
 
 
+def chosen(words):
+    """Those that MEMTRACE_KERNELS means; a name that nothing has is no choice of nothing."""
+    names, listed = words.split(), list(kernels())
+    if not names:
+        return [kernel for kernel in listed if kernel.checked]
+    if names == ["all"]:
+        return listed
+    unknown = set(names) - {name for kernel in listed for name in (kernel.name, str(kernel))}
+    if unknown:
+        raise Unavailable(f"tests/kernels/list has no {', '.join(sorted(unknown))}")
+    return [kernel for kernel in listed if {kernel.name, str(kernel)} & set(names)]
+
+
 # ---- an apt of our own ----
 
 def mirror(ending):

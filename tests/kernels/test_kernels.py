@@ -21,7 +21,7 @@ import plan
 import record
 import support
 
-CHOSEN = os.environ.get("MEMTRACE_KERNELS", "")
+CHOSEN = os.environ.get("MEMTRACE_KERNELS", "").strip()
 QUICK = not CHOSEN
 SECONDS = {True: 600, False: 2400}[QUICK]  # a guest's
 GROWTH = 1.2
@@ -35,15 +35,7 @@ STACKS = "stacks (--stacks)"
 # programs for stacks take long to be verified.
 WITH_STACKS = {True: ["sites"], False: ["sites", "framed"]}
 VARIANTS = {"calls": "--calls on"} if QUICK else {"calls": "--calls on", "off": "--calls off"}
-
-
-def is_chosen(kernel):
-    if CHOSEN in ("", "all"):
-        return kernel.checked or bool(CHOSEN)
-    return kernel.name in CHOSEN.split() or str(kernel) in CHOSEN.split()
-
-
-KERNELS = [kernel for kernel in package.kernels() if is_chosen(kernel)]
+KERNELS = package.chosen(CHOSEN)
 CASES = plan.cases(QUICK)
 
 
