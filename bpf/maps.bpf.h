@@ -205,6 +205,14 @@ struct {
 	__type(value, struct mt_site);
 } sites SEC(".maps");
 
+/* Pages of one site that a CPU touched last: see struct mt_site. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} gathered SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);

@@ -9,6 +9,7 @@
 #ifndef MEMTRACE_OLD
 #include "bpf/code.bpf.h"
 #include "bpf/sample.bpf.h"
+#include "bpf/tally.bpf.h"
 
 #define SWEPT_AT_ONCE 1024 /* pages: of more, those that were never touched are passed over */
 
@@ -25,21 +26,6 @@ static __always_inline __u32 toucher_of(__u32 slot, const struct mt_mark *mark, 
 	if (config.sampled && pages > 1 && !mark->caller)
 		return walk_from(slot, user_registers(current_task()));
 	return mark->caller;
-}
-
-static __always_inline struct mt_site *site_of(__u32 serial, __u32 stack)
-{
-	struct mt_site_key key = { serial, stack };
-	static const struct mt_site nothing;
-	struct mt_site *site = bpf_map_lookup_elem(&sites, &key);
-
-	if (site)
-		return site;
-	bpf_map_update_elem(&sites, &key, &nothing, BPF_NOEXIST);
-	site = bpf_map_lookup_elem(&sites, &key);
-	if (!site)
-		lost(MT_LOSS_STACKS);
-	return site;
 }
 
 /* That there is one of these in its group, which is so until the space is gone. */
@@ -72,22 +58,6 @@ static __always_inline struct mt_shadow *shadow_at(__u32 serial, __u64 chunk, bo
 	if (!found)
 		lost(MT_LOSS_PAGES);
 	return found;
-}
-
-/* Pages that stood for one stack are gone, or for another one by now. */
-__noinline int take_from(__u32 serial, __u32 stack, __u64 pages, __u32 operation)
-{
-	struct mt_site *site;
-
-	if (!config.stacks || !stack || stack == MT_TOUCHED || !pages)
-		return 0;
-	site = site_of(serial, stack);
-	settle(operation);
-	if (!site || operation >= MT_OPERATIONS)
-		return 0;
-	__sync_fetch_and_add(&site->resident_pages, -pages);
-	__sync_fetch_and_add(&site->released_pages[operation], pages);
-	return 0;
 }
 
 /* Pages within a chunk, in turn: the verifier of 6.1 would follow each way through a loop. */
@@ -276,20 +246,21 @@ __noinline int note_pages(__u32 slot, __u64 address, __u32 pages, __u32 stack)
 
 	if (!config.stacks || !space || !stack || !pages)
 		return 0;
+	if (pages == 1) {
+		if (fill_one(space->serial, address >> 12, stack))
+			gather(space->serial, stack);
+		return 0;
+	}
 	sweep.page = (address >> 12) & ~(__u64)(pages - 1);
 	sweep.end = sweep.page + pages;
 	sweep.serial = space->serial;
 	sweep.touched = 0;
 	sweep.what = stack;
-	if (pages == 1)
-		sweep.touched = fill_one(sweep.serial, sweep.page, stack);
-	else
-		bpf_loop(FOLIO_CHUNKS, fill_chunk, &sweep, 0);
+	bpf_loop(FOLIO_CHUNKS, fill_chunk, &sweep, 0);
 	site = sweep.touched ? site_of(space->serial, stack) : 0;
 	if (!site)
 		return 0;
-	__sync_fetch_and_add(&site->touched_pages, sweep.touched);
-	__sync_fetch_and_add(&site->resident_pages, sweep.touched);
+	add_touched(site, sweep.touched);
 	return 0;
 }
 
@@ -351,8 +322,7 @@ __noinline int note_brought(__u32 slot, __u64 start, __u64 bytes, __u64 pages)
 	sweep.touched = 0;
 	sweep.what = stack;
 	bpf_loop(1 << 22, fill_chunk, &sweep, 0);
-	__sync_fetch_and_add(&site->touched_pages, sweep.touched);
-	__sync_fetch_and_add(&site->resident_pages, sweep.touched);
+	add_touched(site, sweep.touched);
 	return 0;
 }
 

@@ -115,6 +115,11 @@ struct mt_site {
 };
 _Static_assert(sizeof(struct mt_site) == 16 + 8 * MT_OPERATIONS + 8 * MT_OP_CALLS, "mt_site");
 
+/* Pages that a CPU gathers, touched and resident, before it looks for their site: how many, below
+ * the stack and, in the upper half, the serial of the space. */
+#define MT_GATHERED_MOST 255
+#define MT_GATHERED_SHIFT 8
+
 /*
  * Which stack touched each page of a chunk, 0: none that is known.  Of groups of 64 chunks (level
  * 1) and groups of 64 such groups (level 2) there are those that have any, so that what was

@@ -73,6 +73,46 @@ static struct kept *keep(struct site_store *sites, const struct mt_site_key *key
 	return &sites->kept[sites->count++];
 }
 
+/* What CPUs have gathered of sites, and not put away. */
+struct gathered {
+	uint64_t *pages;
+	size_t count;
+};
+
+static struct gathered read_gathered(const struct site_store *sites)
+{
+	struct gathered all = { memory_new(sites->kernel->cpus, sizeof(*all.pages)), 0 };
+	uint32_t zero = 0;
+
+	if (!bpf_map_lookup_elem(bpf_map__fd(sites->kernel->skeleton->maps.gathered), &zero,
+				 all.pages))
+		all.count = sites->kernel->cpus;
+	return all;
+}
+
+static struct kept as_kept(uint64_t gathered)
+{
+	int64_t pages = gathered & MT_GATHERED_MOST;
+
+	return (struct kept){
+		.key = { gathered >> 32, (uint32_t)gathered >> MT_GATHERED_SHIFT },
+		.site = { .touched_pages = pages, .resident_pages = pages },
+	};
+}
+
+static void keep_gathered(struct site_store *sites)
+{
+	struct gathered all = read_gathered(sites);
+
+	for (size_t i = 0; i < all.count; i++) {
+		struct kept kept = as_kept(all.pages[i]);
+
+		if (kept.site.touched_pages)
+			*keep(sites, &kept.key) = kept;
+	}
+	free(all.pages);
+}
+
 static void keep_reserved(struct site_store *sites, uint32_t serial)
 {
 	size_t count;
@@ -280,6 +320,7 @@ void site_store_read(struct site_store *sites)
 	size_t count = 0;
 
 	read_shadow(sites, NULL);
+	keep_gathered(sites);
 	while ((serial = range_list_next(sites->ranges, serial)) != UINT32_MAX)
 		keep_reserved(sites, serial);
 	for (; !bpf_map_get_next_key(fd, before, &key); before = &key) {
@@ -368,6 +409,19 @@ static Mt__Site *add_site(const struct site_store *sites, const struct kept *kep
 	return process->sites[process->n_sites++];
 }
 
+/* What a look sees of a site: nothing of what was reserved. */
+static void add_seen(const struct site_store *sites, const struct kept *kept, uint32_t serial,
+		     Mt__Process *process)
+{
+	Mt__Site *made;
+
+	if (kept->key.serial != serial || kept->key.stack >= MT_STACKS)
+		return;
+	made = add_site(sites, kept, process);
+	made->has_reserved_bytes = made->has_unreserved_bytes = 0;
+	made->has_never_touched_bytes = made->has_gone_untouched_bytes = 0;
+}
+
 void site_store_record(const struct site_store *sites, uint32_t serial, Mt__Process *process)
 {
 	for (size_t i = first_of(sites, serial);
@@ -378,19 +432,21 @@ void site_store_record(const struct site_store *sites, uint32_t serial, Mt__Proc
 void site_store_look(const struct site_store *sites, uint32_t serial, Mt__Process *process)
 {
 	int fd = bpf_map__fd(sites->kernel->skeleton->maps.sites);
+	struct gathered all = read_gathered(sites);
 	struct mt_site_key key, *before = NULL;
 
 	for (; !bpf_map_get_next_key(fd, before, &key); before = &key) {
 		struct kept kept = { .key = key };
-		Mt__Site *made;
 
-		if (key.serial != serial || key.stack >= MT_STACKS ||
-		    bpf_map_lookup_elem(fd, &key, &kept.site))
-			continue;
-		made = add_site(sites, &kept, process);
-		made->has_reserved_bytes = made->has_unreserved_bytes = 0;
-		made->has_never_touched_bytes = made->has_gone_untouched_bytes = 0;
+		if (!bpf_map_lookup_elem(fd, &key, &kept.site))
+			add_seen(sites, &kept, serial, process);
 	}
+	for (size_t i = 0; i < all.count; i++) {
+		struct kept kept = as_kept(all.pages[i]);
+
+		add_seen(sites, &kept, serial, process);
+	}
+	free(all.pages);
 }
 
 /* ---- one page ---- */
