@@ -279,7 +279,7 @@ BENCHES := $(patsubst %.c,$(BUILD)/%,$(filter-out %.bpf.c,$(wildcard tests/bench
 
 $(BUILD)/tests/bench/empty.o: build/tests/bench/empty.skel.h
 
-$(BUILD)/tests/bench/verdict: $(PURE_OBJECTS)
+$(BUILD)/tests/bench/verdict $(BUILD)/tests/bench/tables: $(PURE_OBJECTS)
 
 $(BENCHES): %: %.o
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lbpf $(REPORT_LIBRARIES)
