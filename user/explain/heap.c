@@ -54,6 +54,14 @@ static bool is_pinned(const Mt__Allocator *heap)
 	return figure(heap, "largest_free_bytes") > figure(heap, "main_trim_bytes") / 2;
 }
 
+/* Because a large block was freed it is no more than malloc keeps now. */
+static bool threshold_grew(const Mt__Allocator *heap)
+{
+	return figure(heap, "thresholds_are_dynamic") &&
+	       figure(heap, "mmap_threshold_bytes") > MMAP_THRESHOLD_BYTES &&
+	       figure(heap, "main_top_resident_bytes") <= figure(heap, "trim_threshold_bytes");
+}
+
 /* So many that most heaps are theirs: then they use the main one, too, as one of them. */
 static bool threads_have_main(const Mt__Allocator *heap)
 {
@@ -82,17 +90,10 @@ static void add_toucher(const struct facts *facts, struct finding *finding,
 	}
 }
 
-bool find_heap_top_pinned(struct facts *facts, struct finding *finding)
+static void add_last(const struct facts *facts, struct finding *finding, const Mt__Allocator *heap)
 {
-	const Mt__Allocator *heap = books_of(facts, "glibc");
 	char address[24];
 
-	if (!heap || !is_pinned(heap) || threads_have_main(heap))
-		return false;
-	finding->bytes = figure(heap, "main_trim_bytes");
-	add(finding, "trim_bytes", heap, "main_trim_bytes");
-	add(finding, "heap_bytes", heap, "main_system_bytes");
-	add(finding, "used_bytes", heap, "main_used_bytes");
 	add(finding, "last_bytes", heap, "last_used_bytes");
 	snprintf(address, sizeof(address), "0x%" PRIx64,
 		 allocator_figure(heap, "last_used_address"));
@@ -100,6 +101,22 @@ bool find_heap_top_pinned(struct facts *facts, struct finding *finding)
 	finding_text(finding, "cached", figure(heap, "last_used_is_cached") ?
 						", freed too, but kept for its thread" : "");
 	add_toucher(facts, finding, heap);
+}
+
+bool find_heap_top_pinned(struct facts *facts, struct finding *finding)
+{
+	const Mt__Allocator *heap = books_of(facts, "glibc");
+
+	if (!heap || !is_pinned(heap) || threads_have_main(heap))
+		return false;
+	finding->bytes = figure(heap, "main_trim_bytes");
+	add(finding, "trim_bytes", heap, "main_trim_bytes");
+	add(finding, "heap_bytes", heap, "main_system_bytes");
+	add(finding, "used_bytes", heap, "main_used_bytes");
+	if (figure(heap, "above_largest_count"))
+		add_last(facts, finding, heap);
+	else
+		finding_text(finding, "listed", "small blocks that are free, too");
 	if (figure(heap, "above_largest_count") > 1) {
 		add(finding, "above_count", heap, "above_largest_count");
 		add(finding, "above_bytes", heap, "above_largest_bytes");
@@ -150,13 +167,31 @@ bool find_mmap_threshold_grew(struct facts *facts, struct finding *finding)
 {
 	const Mt__Allocator *heap = books_of(facts, "glibc");
 
-	if (!heap || !figure(heap, "thresholds_are_dynamic") ||
-	    figure(heap, "mmap_threshold_bytes") <= MMAP_THRESHOLD_BYTES)
+	if (!heap || !threshold_grew(heap))
 		return false;
 	finding->bytes = figure(heap, "main_top_resident_bytes");
 	add(finding, "top_resident_bytes", heap, "main_top_resident_bytes");
 	add(finding, "mmap_threshold_bytes", heap, "mmap_threshold_bytes");
 	add(finding, "trim_threshold_bytes", heap, "trim_threshold_bytes");
+	return claim(facts, finding, heap);
+}
+
+/* A program that frees what it has and ends has nothing to mend. */
+bool find_heap_not_trimmed(struct facts *facts, struct finding *finding)
+{
+	const Mt__Allocator *heap = books_of(facts, "glibc");
+	int64_t kept;
+
+	if (!heap || threshold_grew(heap) || threads_have_main(heap))
+		return false;
+	kept = plus(figure(heap, "trim_threshold_bytes"), figure(heap, "top_pad_bytes"));
+	finding->alarm = !facts->process->has_at_exit;
+	finding->bytes = figure(heap, "main_top_resident_bytes");
+	finding_number(finding, "free_at_end_bytes", finding->bytes);
+	add(finding, "heap_bytes", heap, "main_system_bytes");
+	add(finding, "used_bytes", heap, "main_used_bytes");
+	if (kept)
+		finding_number(finding, kept < finding->bytes ? "kept_bytes" : "set_bytes", kept);
 	return claim(facts, finding, heap);
 }
 

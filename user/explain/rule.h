@@ -139,6 +139,7 @@ bool find_heap_top_pinned(struct facts *facts, struct finding *finding);
 bool find_heap_fragmented(struct facts *facts, struct finding *finding);
 bool find_thread_arenas(struct facts *facts, struct finding *finding);
 bool find_mmap_threshold_grew(struct facts *facts, struct finding *finding);
+bool find_heap_not_trimmed(struct facts *facts, struct finding *finding);
 bool find_pymalloc_pinned(struct facts *facts, struct finding *finding);
 bool find_mimalloc_kept(struct facts *facts, struct finding *finding);
 

@@ -83,8 +83,10 @@ const struct rule rules[] = {
 	{ "heap-top-pinned", NEED_NOTHING, true, 0, find_heap_top_pinned,
 	  "free in malloc's heap, but kept: a block at its end holds it",
 	  "The program freed {trim_bytes} that malloc keeps: it gives memory back by itself from "
-	  "the end of its heap alone, and there lies a block of {last_bytes} at "
-	  "{last_address}{cached}[, in a page that {last_touched_by} touched first][; behind the "
+	  "the end of its heap alone, and there [lies a block of {last_bytes} at "
+	  "{last_address}{cached}][lie {listed}: it keeps those in lists by their sizes, and does "
+	  "not join them to what is free beside them until something large is asked for or "
+	  "freed][, in a page that {last_touched_by} touched first][; behind the "
 	  "largest free piece there are {above_count} such blocks, with {above_bytes}]. Of "
 	  "{heap_bytes} in the heap, {used_bytes} are in use[, as seen {looked_before_end_ns} "
 	  "before the end].",
@@ -117,6 +119,16 @@ const struct rule rules[] = {
 	  "seen {looked_before_end_ns} before the end].",
 	  "MALLOC_TRIM_THRESHOLD_=131072 in the environment keeps both thresholds where they "
 	  "began; malloc_trim(0) gives back {top_resident_bytes} now." },
+	{ "heap-not-trimmed", NEED_NOTHING, true, 1, find_heap_not_trimmed,
+	  "free at the end of malloc's heap, but not given back yet",
+	  "The program freed {free_at_end_bytes} that lie at the end of malloc's heap, and nothing "
+	  "that is in use lies behind them.[ malloc has been told to keep up to {set_bytes} "
+	  "there.][ malloc means to keep {kept_bytes} there, but looks only when 64 KiB or more "
+	  "become free in one piece: small blocks that are freed one by one do not make it "
+	  "look.] Of {heap_bytes} in the heap, {used_bytes} are in use[, as seen "
+	  "{looked_before_end_ns} before the end].",
+	  "malloc_trim(0) gives back {free_at_end_bytes} now. Nothing, if the program asks for as "
+	  "much again: it gets that memory first." },
 	{ "pymalloc-arenas-pinned", NEED_NOTHING, true, 0, find_pymalloc_pinned,
 	  "free in Python's allocator, but kept by a few objects",
 	  "Python keeps small objects in arenas of {arena_size_bytes}, and gives one back when "
