@@ -20,6 +20,7 @@ import machine  # noqa: E402  (of another folder)
 C = [support.BUILD / "tests/verdict/cases"]
 SHAPES = [support.BUILD / "tests/verdict/shapes"]
 TRICKS = [support.BUILD / "tests/verdict/tricks"]
+LIVES = [support.BUILD / "tests/verdict/lives"]
 CXX = [support.BUILD / "tests/verdict/shapes-cc"]
 PYTHON = ["/usr/bin/python3", HERE / "cases.py"]
 PYTHON_SHAPES = ["/usr/bin/python3", HERE / "shapes.py"]
@@ -99,6 +100,11 @@ CASES = (
     Case(TRICKS, "write-sparsely-in-parent", "cow-after-fork", alarm=True, how="command"),
     Case(TRICKS, "write-to-file", "file-cache-not-heap", how="late"),
     Case(TRICKS, "read-alone", "never-touched", how="command"),
+    Case(LIVES, "free-a-list", "heap-not-trimmed", alarm=True, how="late"),
+    Case(LIVES, "free-a-list", "heap-not-trimmed", how="command"),
+    Case(LIVES, "load-and-leak", "mapping-leak", alarm=True),
+    Case(LIVES, "load-and-leak", "mapping-leak", alarm=True, how="command"),
+    Case(LIVES, "gather-and-free", "returned", how="command"),
     Case(CXX, "keep-an-index", "heap-top-pinned", alarm=True, how="late"),
     Case(CXX, "keep-a-map", "still-in-use"),
     Case(CXX, "reserve-a-vector", "never-touched", how="late"),

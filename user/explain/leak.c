@@ -10,8 +10,11 @@
 #define PART_SHARE 12	  /* ... by so much of the whole; a quarter were even */
 #define REST_PERCENT 75	  /* of that time, at the most, since it grew last */
 #define START_SHARE 50	  /* of the growth is not a beginning or an end of it */
+#define JUMP_TIMES 2	  /* as much in a step as ever later: that is what it loads at first */
+#define FILES_MOST (8 * MIB) /* of its program and libraries */
 #define STEPS_AFTER 2	  /* from the last point to the end */
-#define LOADING_SHARE 2	  /* of its peak one that ended grew by more than that */
+#define LOADING_SHARE 2	  /* of its peak one that ended by itself grew by more than that, ... */
+#define LOADED_SHARE 4	  /* ... and if what it loaded at first is known, than that */
 #define BUSY_PERCENT 70	  /* of that time a program works that ends when it has all */
 
 /* Bytes at points of time, and what of them is the growth. */
@@ -19,6 +22,7 @@ struct curve {
 	const uint64_t *bytes;
 	size_t count;
 	uint64_t step_ns;
+	size_t base;	    /* what it had then is no part of the growth */
 	size_t first, last; /* it grew between these */
 };
 
@@ -32,14 +36,39 @@ static int64_t grown(const struct curve *curve, size_t from, size_t to)
 	return minus(at(curve, to), at(curve, from));
 }
 
+static int64_t largest_step(const struct curve *curve, size_t from)
+{
+	int64_t most = 0;
+
+	for (size_t point = from; point + 1 < curve->count; point++) {
+		if (grown(curve, point, point + 1) > most)
+			most = grown(curve, point, point + 1);
+	}
+	return most;
+}
+
+/* Behind what it loads at the beginning, which is much more at once than what comes later. */
+static size_t find_base(const struct curve *curve)
+{
+	size_t most = (curve->count - 1) / 2, base = 0;
+	int64_t step = largest_step(curve, most + 1);
+
+	for (size_t point = 0; point <= most; point++) {
+		if (grown(curve, point, point + 1) / JUMP_TIMES > step)
+			base = point + 1;
+	}
+	return base;
+}
+
 /* From the first point that more came after than at the beginning, to the first at the height. */
 static void find_growth(struct curve *curve)
 {
-	int64_t all = grown(curve, 0, curve->count - 1), edge = all / START_SHARE;
+	int64_t all = grown(curve, curve->base, curve->count - 1), edge = all / START_SHARE;
 
-	curve->first = 0;
+	curve->first = curve->base;
 	curve->last = curve->count - 1;
-	while (curve->first + 1 < curve->last && grown(curve, 0, curve->first + 1) <= edge)
+	while (curve->first + 1 < curve->last &&
+	       grown(curve, curve->base, curve->first + 1) <= edge)
 		curve->first++;
 	while (curve->last > curve->first + 1 &&
 	       grown(curve, curve->last - 1, curve->count - 1) <= edge)
@@ -71,7 +100,10 @@ static bool goes_on(struct curve *curve, int64_t floor, bool ended)
 	/* Interpreters free all that they have before they end. */
 	while (ended && curve->count > 1 && grown(curve, curve->count - 2, curve->count - 1) < 0)
 		curve->count--;
-	if (curve->count < LEAST_POINTS || grown(curve, 0, curve->count - 1) < floor)
+	if (curve->count < LEAST_POINTS)
+		return false;
+	curve->base = find_base(curve);
+	if (grown(curve, curve->base, curve->count - 1) < floor)
 		return false;
 	find_growth(curve);
 	return span_ns(curve) >= LEAST_NS && is_steady(curve) &&
@@ -106,14 +138,25 @@ static bool read_curve(const struct facts *facts, struct curve *curve, bool *res
 	return goes_on(curve, facts->floor_bytes, facts->process->has_exit);
 }
 
-/* What it began with: if it grew from the first point on, it did before that, too. */
-static int64_t base_bytes(const struct facts *facts, const struct curve *curve, bool resident)
+/* What it began with, and with what it reads of files, which leaks no memory. */
+static int64_t born_bytes(const struct facts *facts, bool resident)
 {
-	int64_t bytes = facts->born_bytes;
+	int64_t files = minus(facts->end->bytes[BALANCE_FILE],
+			      facts->process->opening.bytes[BALANCE_FILE]);
 
 	if (!resident)
-		bytes = plus(bytes, facts->born_untouched_bytes);
-	return curve->first || bytes > at(curve, 0) ? at(curve, 0) : bytes;
+		return plus(facts->born_bytes, facts->born_untouched_bytes);
+	return facts->born_bytes + (files > 0 && files < FILES_MOST ? files : 0);
+}
+
+/* Before the first point it grew, too, unless that is what it loaded. */
+static int64_t base_bytes(const struct facts *facts, const struct curve *curve, bool resident)
+{
+	int64_t bytes = born_bytes(facts, resident);
+
+	if (curve->base || minus(at(curve, 0), bytes) / JUMP_TIMES > largest_step(curve, 0))
+		return at(curve, curve->base);
+	return bytes < at(curve, 0) ? bytes : at(curve, 0);
 }
 
 /* Until it ended it went on as before: its peak says how far, within two steps. */
@@ -133,18 +176,30 @@ static int64_t growth_bytes(const struct facts *facts, const struct curve *curve
 {
 	int64_t end = resident ? facts->end_bytes : facts->end->bytes[BALANCE_VIRTUAL];
 	int64_t bytes = minus(minus(end, facts->tidied_bytes), base_bytes(facts, curve, resident));
-	int64_t seen = plus(grown(curve, 0, curve->last), after_last_point(facts, curve, resident));
+	int64_t seen = plus(grown(curve, curve->base, curve->last),
+			    after_last_point(facts, curve, resident));
 
 	return bytes > seen ? bytes : seen;
 }
 
-/* Since the last point. */
+/* Since the last point; what it gave back only because it ended is known by the sites. */
 static bool gave_back_since(const struct facts *facts, const struct curve *curve, bool resident)
 {
 	int64_t end = resident ? facts->end_bytes : facts->end->bytes[BALANCE_VIRTUAL];
 
-	return !facts->process->has_exit &&
-	       minus(at(curve, curve->count - 1), end) > grown(curve, 0, curve->last) / 2;
+	return (!facts->process->has_exit || facts->process->has_sites) &&
+	       minus(at(curve, curve->last), end) > grown(curve, curve->base, curve->last) / 2;
+}
+
+/* Programs grow while they load, too. */
+static bool is_most_of_it(const struct facts *facts, const struct curve *curve, int64_t bytes)
+{
+	const struct process_model *process = facts->process;
+	int64_t base = base_bytes(facts, curve, true);
+	int share = base > born_bytes(facts, true) ? LOADED_SHARE : LOADING_SHARE;
+
+	return !process->has_exit || process->exit_signal ||
+	       bytes >= (int64_t)(process->peak_bytes / (uint64_t)share);
 }
 
 bool find_mapping_leak(struct facts *facts, struct finding *finding)
@@ -156,9 +211,7 @@ bool find_mapping_leak(struct facts *facts, struct finding *finding)
 	    did_its_work(facts->process, &curve))
 		return false;
 	finding->bytes = growth_bytes(facts, &curve, resident);
-	/* Programs grow while they load, too. */
-	if (resident && facts->process->has_exit &&
-	    finding->bytes < (int64_t)(facts->process->peak_bytes / LOADING_SHARE))
+	if (resident && !is_most_of_it(facts, &curve, finding->bytes))
 		return false;
 	/* What malloc has free, or what was copied, has a finding that says more. */
 	if (facts->claimed_bytes > finding->bytes / 2 ||
