@@ -14,7 +14,7 @@ struct sifting {
 	struct mt_event_piece *piece;
 	const struct mt_execs *execs;
 	__u64 read, end; /* what of the stack is in walk->span */
-	__u64 hash, holes;
+	__u64 hash;
 };
 
 static __always_inline bool is_in_code(const struct mt_execs *all, __u64 address)
@@ -25,18 +25,20 @@ static __always_inline bool is_in_code(const struct mt_execs *all, __u64 address
 }
 
 /* The next page of it.  Within a big frame there are some that were never touched, read as zeroes;
- * above the stack there is nothing but those. */
+ * above the stack there is nothing but those.  How many is kept in a map: the verifier of 7.3 would
+ * follow each count of them through the rounds. */
 static __always_inline bool read_more(struct sifting *sifting, __u64 address)
 {
+	struct mt_walk *walk = sifting->walk;
 	__u32 bytes = 4096 - (address & 4095);
 
 	settle(bytes);
 	if (bytes > 4096)
 		return false;
-	sifting->holes += bpf_probe_read_user(sifting->walk->span, bytes, (void *)address) != 0;
+	walk->holes += bpf_probe_read_user(walk->span, bytes, (void *)address) != 0;
 	sifting->read = address;
 	sifting->end = address + bytes;
-	return sifting->holes < MOST_HOLES;
+	return walk->holes < MOST_HOLES;
 }
 
 static long sift(__u32 number, struct sifting *sifting)
@@ -98,6 +100,7 @@ __noinline __u32 send_words(__u32 slot)
 	sifting.piece->slot = slot;
 	sifting.piece->serial = space->serial;
 	sifting.piece->count = 0;
+	sifting.walk->holes = 0;
 	sifting.hash = sifting.piece->ip ^ sifting.piece->sp << 7 ^ sifting.piece->bp << 17 ^
 		       sifting.piece->bx << 29 ^ (__u64)space->serial << 40;
 	bpf_loop(MT_PIECE_BYTES / 8, sift, &sifting, 0);

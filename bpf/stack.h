@@ -348,6 +348,7 @@ struct mt_walk {
 	__u64 start, stop, bias;
 	__u64 window; /* of the stack: where it begins, ... */
 	__u64 window_bytes;
+	__u64 holes;	 /* pages of it that could not be read for a piece */
 	__u64 tables_at; /* page tables, 0: memory cannot be glanced at */
 	struct mt_view view, code_view;
 	__u64 frame[MT_FRAMES];
@@ -356,7 +357,7 @@ struct mt_walk {
 	struct mt_words words;
 	struct mt_python_walk python;
 };
-_Static_assert(sizeof(struct mt_walk) == 256 + 8 * MT_FRAMES + MT_WINDOW + MT_SPAN +
+_Static_assert(sizeof(struct mt_walk) == 264 + 8 * MT_FRAMES + MT_WINDOW + MT_SPAN +
 						 sizeof(struct mt_words) +
 						 sizeof(struct mt_python_walk),
 	       "mt_walk");
