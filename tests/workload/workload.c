@@ -39,22 +39,40 @@ static bool counting;
 static char value_names[VALUES_MOST][48];
 static size_t value_count;
 
-static void add(const char *operation, const char *figure, int64_t value)
+static struct expectation *expectation_of(const char *operation, const char *figure)
 {
-	if (!counting)
-		return;
 	for (size_t i = 0; i < expectation_count; i++) {
 		struct expectation *at = &expectations[i];
 
 		if (at->pid == expected_pid && !strcmp(at->operation, operation) &&
-		    !strcmp(at->figure, figure)) {
-			at->value = value == ANY || at->value == ANY ? ANY : at->value + value;
-			return;
-		}
+		    !strcmp(at->figure, figure))
+			return at;
 	}
 	must(expectation_count < EXPECTATIONS_MOST, "room for an expectation");
-	expectations[expectation_count++] =
-		(struct expectation){ expected_pid, operation, figure, value };
+	expectations[expectation_count] =
+		(struct expectation){ expected_pid, operation, figure, 0 };
+	return &expectations[expectation_count++];
+}
+
+static void add(const char *operation, const char *figure, int64_t value)
+{
+	struct expectation *at;
+
+	if (!counting)
+		return;
+	at = expectation_of(operation, figure);
+	at->value = value == ANY || at->value == ANY ? ANY : at->value + value;
+}
+
+static void raise_to(const char *operation, const char *figure, int64_t value)
+{
+	struct expectation *at;
+
+	if (!counting)
+		return;
+	at = expectation_of(operation, figure);
+	if (at->value < value)
+		at->value = value;
 }
 
 void expect(const char *operation, const char *balance, int64_t bytes)
@@ -76,6 +94,8 @@ void expect_calls(const char *operation, int64_t count, int64_t requested_bytes)
 {
 	add(operation, "count", count);
 	add(operation, "requested_bytes", requested_bytes);
+	if (requested_bytes)
+		raise_to(operation, "largest_bytes", requested_bytes / (count ? count : 1));
 }
 
 void expect_faults(const char *operation, int64_t count)

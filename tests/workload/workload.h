@@ -55,7 +55,8 @@ void expect(const char *operation, const char *balance, int64_t bytes);
 void expect_count(const char *operation, int64_t count);
 void expect_failed(const char *operation, int64_t count);
 
-/* So many calls, which asked for so many bytes together. */
+/* So many calls, which asked for so many bytes together, and of which none asked for much more
+ * than the others. */
 void expect_calls(const char *operation, int64_t count, int64_t requested_bytes);
 
 /* So many faults on anonymous memory, each of which brought a page. */
