@@ -14,12 +14,14 @@
 #define NO_LIMIT (1ULL << 60) /* version 1 has a number near 2^63 where there is none */
 
 struct names {
-	const char *limit, *charged, *anon, *file;
+	const char *limit, *slow; /* beyond the second one nobody is killed; NULL: there is none */
+	const char *charged, *anon, *file, *shmem;
 };
 
-static const struct names version_2 = { "memory.max", "memory.current", "anon", "file" };
-static const struct names version_1 = { "memory.limit_in_bytes", "memory.usage_in_bytes",
-					"total_rss", "total_cache" };
+static const struct names version_2 = { "memory.max", "memory.high", "memory.current", "anon",
+					"file", "shmem" };
+static const struct names version_1 = { "memory.limit_in_bytes", NULL, "memory.usage_in_bytes",
+					"total_rss", "total_cache", "total_shmem" };
 
 static FILE *open_file(const char *directory, const char *name)
 {
@@ -49,23 +51,60 @@ static void read_parts(Mt__Cgroup *cgroup, const char *directory, const struct n
 			cgroup->anon_bytes = bytes;
 		else if (!strcmp(name, names->file))
 			cgroup->file_bytes = bytes;
+		else if (!strcmp(name, names->shmem))
+			cgroup->shmem_bytes = bytes;
 	}
+	/* The kernel counts files in memory among the others, but cannot drop them. */
+	if (cgroup->shmem_bytes > cgroup->file_bytes)
+		cgroup->shmem_bytes = cgroup->file_bytes;
+	cgroup->has_shmem_bytes = cgroup->shmem_bytes != 0;
+	cgroup->file_bytes -= cgroup->shmem_bytes;
 }
 
-/* From the cgroup itself upwards: that whose limit leaves least counts. */
+/* The lower one of the two that there may be; false: there is none. */
+static bool read_limit(const char *directory, const struct names *names, uint64_t *limit,
+		       bool *slow)
+{
+	uint64_t high;
+
+	if (!read_number(directory, names->limit, limit))
+		*limit = NO_LIMIT;
+	*slow = names->slow && read_number(directory, names->slow, &high) && high < *limit;
+	if (*slow)
+		*limit = high;
+	return *limit < NO_LIMIT;
+}
+
+/* Takes it if it leaves less than what was found so far. */
+static bool take_limit(Mt__Cgroup *cgroup, const char *directory, const struct names *names,
+		       bool first)
+{
+	uint64_t limit, charged;
+	bool slow;
+
+	if (!read_limit(directory, names, &limit, &slow) ||
+	    !read_number(directory, names->charged, &charged) ||
+	    (!first && (int64_t)(limit - charged) >=
+			       (int64_t)(cgroup->limit_bytes - cgroup->charged_bytes)))
+		return false;
+	cgroup->limit_bytes = limit;
+	cgroup->charged_bytes = charged;
+	cgroup->has_slow = cgroup->slow = slow;
+	return true;
+}
+
+/*
+ * From the cgroup itself upwards: that whose limit leaves least counts.  The highest one that is
+ * mounted may have a limit, too: in a container it is the container's.
+ */
 static bool read_limits(Mt__Cgroup *cgroup, char *directory, size_t root,
 			const struct names *names)
 {
 	char *tightest = NULL;
-	uint64_t limit, charged;
+	const char *of;
 
-	for (int level = 0; level < MOST_LEVELS && strlen(directory) > root; level++) {
-		if (read_number(directory, names->limit, &limit) && limit < NO_LIMIT &&
-		    read_number(directory, names->charged, &charged) &&
-		    (!tightest || (int64_t)(limit - charged) <
-					  (int64_t)(cgroup->limit_bytes - cgroup->charged_bytes))) {
-			cgroup->limit_bytes = limit;
-			cgroup->charged_bytes = charged;
+	for (int level = 0; level < MOST_LEVELS && strlen(directory) >= root; level++) {
+		if (take_limit(cgroup, directory, names, !tightest)) {
 			free(tightest);
 			tightest = memory_copy(directory, strlen(directory));
 		}
@@ -74,15 +113,16 @@ static bool read_limits(Mt__Cgroup *cgroup, char *directory, size_t root,
 	if (!tightest)
 		return false;
 	read_parts(cgroup, tightest, names);
-	cgroup->of.len = strlen(tightest + root);
-	cgroup->of.data = memory_copy(tightest + root, cgroup->of.len);
+	of = strlen(tightest) > root ? tightest + root : "/";
+	cgroup->of.len = strlen(of);
+	cgroup->of.data = memory_copy(of, cgroup->of.len);
 	free(tightest);
 	return true;
 }
 
 static bool same(ProtobufCBinaryData a, ProtobufCBinaryData b)
 {
-	return a.len == b.len && !memcmp(a.data, b.data, a.len);
+	return a.len == b.len && (!a.len || !memcmp(a.data, b.data, a.len));
 }
 
 static bool is_known(const Mt__Capture *capture, ProtobufCBinaryData name)
@@ -103,7 +143,8 @@ static void add_cgroup(Mt__Capture *capture, const struct cgroup_names *names,
 
 	mt__cgroup__init(cgroup);
 	memcpy(directory, names->root, root);
-	memcpy(directory + root, name.data, name.len);
+	if (name.len > 1)
+		memcpy(directory + root, name.data, name.len);
 	if (!read_limits(cgroup, directory, root, names->version_1 ? &version_1 : &version_2)) {
 		free(cgroup);
 		return;
@@ -115,6 +156,12 @@ static void add_cgroup(Mt__Capture *capture, const struct cgroup_names *names,
 	capture->cgroups[capture->n_cgroups++] = cgroup;
 }
 
+/* One that is not below what is mounted has a name such as /../other: its limits are not seen. */
+static bool can_be_read(ProtobufCBinaryData name)
+{
+	return name.len && name.data[0] == '/' && !memmem(name.data, name.len, "/..", 3);
+}
+
 void limits_fill(Mt__Capture *capture, const struct cgroup_names *names)
 {
 	ProtobufCBinaryData last = { 0 };
@@ -122,8 +169,8 @@ void limits_fill(Mt__Capture *capture, const struct cgroup_names *names)
 	for (size_t i = 0; names->root && i < capture->n_processes; i++) {
 		const Mt__Process *process = capture->processes[i];
 
-		if (process->ended || process->cgroup.len < 2 || same(process->cgroup, last) ||
-		    process->cgroup.data[0] != '/' || is_known(capture, process->cgroup) ||
+		if (process->ended || same(process->cgroup, last) ||
+		    !can_be_read(process->cgroup) || is_known(capture, process->cgroup) ||
 		    capture->n_cgroups >= MOST_CGROUPS)
 			continue;
 		last = process->cgroup;

@@ -108,18 +108,31 @@ bool find_limit_near(struct facts *facts, struct finding *finding)
 {
 	const Mt__Cgroup *cgroup = facts->process->ended ? NULL : limit_of(facts);
 	cleanup_free char *of = cgroup ? text_utf8(cgroup->of.data, cgroup->of.len) : NULL;
+	int64_t rest;
 
 	if (!cgroup || cgroup->limit_bytes > INT64_MAX || cgroup->charged_bytes > INT64_MAX ||
 	    cgroup->charged_bytes < cgroup->limit_bytes - cgroup->limit_bytes / NEAR_SHARE)
 		return false;
 	finding->bytes = (int64_t)cgroup->charged_bytes;
+	rest = minus(minus(finding->bytes, (int64_t)cgroup->anon_bytes),
+		     plus((int64_t)cgroup->file_bytes, (int64_t)cgroup->shmem_bytes));
 	finding->alarm = minus(finding->bytes, (int64_t)cgroup->file_bytes) >
 			 (int64_t)(cgroup->limit_bytes / 2);
 	finding_number(finding, "charged_bytes", finding->bytes);
 	finding_number(finding, "limit_bytes", (int64_t)cgroup->limit_bytes);
 	finding_number(finding, "anon_bytes", (int64_t)cgroup->anon_bytes);
 	finding_number(finding, "file_bytes", (int64_t)cgroup->file_bytes);
+	if (cgroup->shmem_bytes >= MIB)
+		finding_number(finding, "shmem_bytes", (int64_t)cgroup->shmem_bytes);
+	if (rest >= MIB)
+		finding_number(finding, "kernel_bytes", rest);
 	finding_text(finding, "cgroup", of);
+	finding_text(finding, "limit", cgroup->slow ?
+		     "memory.high, MemoryHigh= of systemd" :
+		     "memory.max, MemoryMax= of systemd, --memory of docker");
+	finding_text(finding, "beyond", cgroup->slow ?
+		     "takes memory away and makes them wait, but kills none" :
+		     "takes memory away, and then kills");
 	rule_add_end(facts, finding);
 	return true;
 }

@@ -59,13 +59,16 @@ const struct rule rules[] = {
 	  "once; mlock() what must not wait." },
 	{ "limit-near", NEED_NOTHING, true, 0, find_limit_near,
 	  "charged to the cgroup, which is near its limit",
-	  "All processes of {cgroup} together may have {limit_bytes}, and have {charged_bytes}: "
-	  "beyond the limit the kernel takes memory away, and then kills. This process {verb} "
+	  "All processes of cgroup {cgroup} together may have {limit_bytes}, and have "
+	  "{charged_bytes}: beyond the limit the kernel {beyond}. This process {verb} "
 	  "{end_bytes}. Of what is charged, {anon_bytes} is the programs' own and can only be "
-	  "swapped out; {file_bytes} is cache of files, which the kernel can drop first.",
-	  "Raise the limit (memory.max, MemoryMax= of systemd, --memory of docker), or find in "
-	  "the other findings what holds the {anon_bytes}. If most of it is cache of files, "
-	  "nothing is wrong: the cache fills what there is." },
+	  "swapped out[, and so can {shmem_bytes} of shared memory and of files that are in "
+	  "memory alone (tmpfs)]; {file_bytes} is cache of files, which the kernel can drop "
+	  "first[; {kernel_bytes} the kernel needs for them itself].",
+	  "Raise the limit ({limit}), or find in the other findings what holds the "
+	  "{anon_bytes}[; files in /dev/shm and other tmpfs that nobody needs can be deleted: "
+	  "{shmem_bytes} are there]. If most of it is cache of files, nothing is wrong: the "
+	  "cache fills what there is." },
 	{ "reclaimed-by-kernel", NEED_NOTHING, true, 0, find_reclaimed,
 	  "taken by the kernel, because memory was short",
 	  "Memory ran short, in the machine or in the cgroup of the process, and the kernel took "
