@@ -6,6 +6,7 @@
 
 #define FAMILY_MOST 256	       /* processes: each is looked for in all of them */
 #define FILES_LEAST (16 * MIB) /* more than programs and their libraries take */
+#define FORKS_MOST 8	       /* of a daemon it is two; more would take long */
 #define FILES_SHARE 4	       /* of what it holds, at the least */
 
 static int64_t smaller(int64_t a, int64_t b)
@@ -82,21 +83,46 @@ static bool has_other_program(const struct process_model *process)
 	return false;
 }
 
-/* Of one that lives: its parent and its brothers do not, so what it was born with is its own. */
+static const struct process_model *find_pid(const struct model *model, uint32_t pid)
+{
+	for (size_t i = 0; i < model->process_count; i++) {
+		if (model->processes[i].pid == pid && !model->processes[i].folded)
+			return &model->processes[i];
+	}
+	return NULL;
+}
+
+/* The one that its memory comes from, by forks without another program between them; NULL: not
+ * known, as that has ended long ago. */
+static const struct process_model *ancestor_of(const struct model *model,
+					       const struct process_model *process)
+{
+	for (int steps = 0; process && steps < FORKS_MOST; steps++) {
+		if (has_other_program(process) || row_bytes(process, "fork", BALANCE_ANON) <= 0)
+			return process;
+		process = find_pid(model, process->parent_pid);
+	}
+	return NULL;
+}
+
+/* Of one that lives: nobody else does whose memory comes from the same process, so what it was
+ * born with is its own.  A daemon's parent ends at once, but who started that may go on. */
 static bool is_alone(const struct model *model, const struct process_model *process)
 {
-	bool parent_ended = false;
+	const struct process_model *parent = find_pid(model, process->parent_pid);
+	const struct process_model *ancestor;
 
-	for (size_t i = 0; i < model->process_count; i++) {
+	if (process->ended || !parent || !parent->ended)
+		return false;
+	ancestor = ancestor_of(model, process);
+	for (size_t i = 0; ancestor && i < model->process_count; i++) {
 		const struct process_model *other = &model->processes[i];
 
-		if (other->pid == process->parent_pid)
-			parent_ended = other->ended;
-		else if (other != process && !other->ended &&
-			 is_copy_of(other, process->parent_pid))
+		if (other != process && !other->ended && !other->folded &&
+		    ancestor_of(model, other) == ancestor)
 			return false;
 	}
-	return parent_ended && !process->ended;
+	return ancestor;
 }
 
 /* Anonymous memory that it was born with and did not copy: RSS counts it in the parent, too. */
@@ -114,6 +140,7 @@ static int64_t inherited_bytes(const struct model *model, const struct process_m
 
 /* ---- the rules ---- */
 
+/* A child that became another program has shared its parent's memory too briefly to matter. */
 static bool is_parent(const struct facts *facts)
 {
 	const struct model *model = facts->model;
@@ -121,10 +148,22 @@ static bool is_parent(const struct facts *facts)
 	for (size_t i = 0; i < model->process_count; i++) {
 		const struct process_model *child = &model->processes[i];
 
-		if (is_copy_of(child, facts->process->pid))
+		if (is_copy_of(child, facts->process->pid) && !has_other_program(child))
 			return true;
 	}
 	return false;
+}
+
+/* With stacks it is seen whether a page was shared (kept_count), with whomever: also with a child
+ * from before memtrace, or one that is not followed. */
+static bool is_sharer(const struct facts *facts, int64_t born)
+{
+	if (facts->process->has_sites)
+		return true;
+	if (born <= 0)
+		return is_parent(facts);
+	return facts->model->process_count > FAMILY_MOST ||
+	       !is_alone(facts->model, facts->process);
 }
 
 static bool is_python(const struct process_model *process)
@@ -139,8 +178,9 @@ bool find_cow_after_fork(struct facts *facts, struct finding *finding)
 	int64_t born = row_bytes(facts->process, "fork", BALANCE_ANON);
 
 	finding->bytes = copied_bytes(facts->model, facts->process);
-	if (finding->bytes < facts->floor_bytes || (born <= 0 && !is_parent(facts)))
+	if (finding->bytes < facts->floor_bytes || !is_sharer(facts, born))
 		return false;
+	finding->inferred = !facts->process->has_sites;
 	finding_number(finding, "copied_bytes", finding->bytes);
 	finding_number(finding, "copied_count", (int64_t)copied_count(facts->process));
 	if (born > 0) {
@@ -210,15 +250,6 @@ bool find_file_cache(struct facts *facts, struct finding *finding)
 }
 
 /* ---- a tree ---- */
-
-static const struct process_model *find_pid(const struct model *model, uint32_t pid)
-{
-	for (size_t i = 0; i < model->process_count; i++) {
-		if (model->processes[i].pid == pid && !model->processes[i].folded)
-			return &model->processes[i];
-	}
-	return NULL;
-}
 
 /* Pids are used again, and a capture may say anything: no further than a chain can be long. */
 static bool descends(const struct model *model, const struct process_model *process, uint32_t pid)
