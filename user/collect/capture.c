@@ -23,6 +23,8 @@
 
 #define FAMILY_MOST 256	 /* processes of a look */
 #define FAMILY_LEVELS 64 /* from a process up to that which it comes from */
+#define SYSTEM_LEAST (32 << 20)
+#define SYSTEM_NS 250000000ULL /* for what is mapped in all of them */
 
 static char *copy(const char *text)
 {
@@ -118,22 +120,33 @@ static uint32_t serial_of(const struct process *process)
 	return process->live ? process->live->serial : process->serial;
 }
 
+/* Smaller ones have programs and libraries, and little else, as most do in a whole system. */
+static bool is_large(const struct collector *collector, const struct process *live)
+{
+	return live->kernel[MT_VIRTUAL] * collector->kernel.page_bytes >= SYSTEM_LEAST;
+}
+
 /* Of those that are reported, in their order, as soon as the books are closed: to name the code
- * of many stacks takes time.  NULL: of a whole system it is too much.  To be freed. */
-static struct smaps *read_mappings(const struct collector *collector)
+ * of many stacks takes time.  Of a whole system only for so long.  To be freed. */
+static struct smaps *read_mappings(struct collector *collector)
 {
 	const struct process_table *table = &collector->processes;
-	struct smaps *smaps;
+	struct smaps *smaps = memory_new(table->count, sizeof(*smaps));
+	const bool system = collector->options.system;
+	uint64_t began = self_monotonic_ns();
 	size_t count = 0;
 
-	if (collector->options.system)
-		return NULL;
-	smaps = memory_new(table->count, sizeof(*smaps));
 	for (const struct process *process = table->first; process; process = process->next) {
+		const struct process *live = process->live;
+
 		if (!is_reported(process, collector->record.read_ns))
 			continue;
-		if (process->live && !process->live->shares_with)
-			smaps[count] = smaps_of(process->pid);
+		if (live && !live->shares_with && (!system || is_large(collector, live))) {
+			if (!system || self_monotonic_ns() - began < SYSTEM_NS)
+				smaps[count] = smaps_of(process->pid);
+			else
+				collector->unmapped++;
+		}
 		count++;
 	}
 	return smaps;
@@ -319,6 +332,11 @@ static void fill_notes(struct collector *collector, Mt__Capture *capture)
 		add_note(capture, "Python of a version that is not known, or built in a way that "
 				  "is not: its stacks have native frames only.");
 	note_unseen(collector, capture);
+	if (collector->unmapped) {
+		snprintf(note, sizeof(note), "There was no time to read what is mapped in %" PRIu32
+			 " processes: follow one by -p to see it.", collector->unmapped);
+		add_note(capture, note);
+	}
 	if (looks_note(&collector->looks, note, sizeof(note)))
 		add_note(capture, note);
 }

@@ -38,6 +38,7 @@ struct collector {
 	struct interval_list intervals;
 	uint64_t taken_in_ns; /* the last tick */
 	uint32_t unread;
+	uint32_t unmapped; /* processes of which nobody read what they have mapped */
 	pid_t *living; /* before the last reading */
 	size_t living_count;
 	uint64_t late_losses; /* of spaces, when follow_late() last tried */
