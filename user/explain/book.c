@@ -19,6 +19,7 @@
 #define TOLD_SHARE 20 /* of the fall, at the most, that its own calls did not do */
 #define PIECE_SHARE 16	      /* of the highest RSS is a large piece */
 #define FAST_BYTES (100 * MIB) /* a second: some percent of a CPU */
+#define UNLOOKED_LEAST (16 * MIB) /* an allocator may have so much free that it is of interest */
 #define FALL_SHARE 4 /* of the highest RSS, at the least, for a fall to be one */
 
 static int64_t positive(int64_t bytes)
@@ -283,6 +284,14 @@ static void add_unread(const struct facts *facts, struct finding *finding)
 	}
 }
 
+/* Nobody looked into it. */
+static void add_unlooked(const struct facts *facts, struct finding *finding)
+{
+	if (!facts->model->capture->overhead->has_allocators_ns && !facts->process->ended &&
+	    finding->bytes >= UNLOOKED_LEAST)
+		finding_text(finding, "unlooked", "--allocators on");
+}
+
 bool find_still_in_use(struct facts *facts, struct finding *finding)
 {
 	finding->bytes = minus(facts->end->bytes[BALANCE_ANON], facts->claimed_bytes);
@@ -290,5 +299,6 @@ bool find_still_in_use(struct facts *facts, struct finding *finding)
 	rule_add_end(facts, finding);
 	rule_add_holder(facts, finding);
 	add_unread(facts, finding);
+	add_unlooked(facts, finding);
 	return true;
 }

@@ -4,6 +4,8 @@
 
 #include "user/base/cleanup.h"
 
+#define NAMED_SHARE 16 /* of a finding, at the least, for its largest part to be worth a name */
+
 static int64_t held(const struct holder *holder)
 {
 	return holder->held_bytes;
@@ -43,7 +45,7 @@ static bool add(struct finding *finding, const struct holder *most, const char *
 {
 	cleanup_free char *place = most ? holder_place(most) : NULL;
 
-	if (!place || !*place)
+	if (!place || !*place || bytes < finding->bytes / NAMED_SHARE)
 		return false;
 	finding_text(finding, name, place);
 	finding_number(finding, bytes_name, bytes);

@@ -157,9 +157,9 @@ const struct rule rules[] = {
 	{ "mapping-leak", NEED_NOTHING, true, 0, find_mapping_leak,
 	  "more and more: it grew steadily to the end",
 	  "It asked for memory {asking_count} times, and what it has grew steadily, by "
-	  "{growth_bytes} until memtrace looked last: {per_second_bytes} each second.[ Most of "
-	  "what is there was first touched by {site}: {site_bytes}.] A program that is still "
-	  "filling its caches looks the same: look again later.",
+	  "{growth_bytes} until memtrace looked last: {per_second_bytes} each second.[ The "
+	  "largest part of what is there, {site_bytes}, was first touched by {site}.] A program "
+	  "that is still filling its caches looks the same: look again later.",
 	  "Find what keeps it: [begin at {site}. ]Each mmap() or malloc() needs its munmap() or "
 	  "free(), each list, dictionary or cache that only grows a limit. memtrace -i 10 shows "
 	  "whether it goes on." },
@@ -175,7 +175,7 @@ const struct rule rules[] = {
 	  "asked for, but never used",
 	  "It reserved {reserved_bytes} of addresses, but wrote or read only part of that: a "
 	  "page becomes memory when it is first touched, and {never_touched_bytes} never were[; "
-	  "most of that, {site_bytes}, was reserved by {site}].[ Of that, {set_aside_bytes} "
+	  "the largest part, {site_bytes}, was reserved by {site}].[ Of that, {set_aside_bytes} "
 	  "are only set aside: nobody may touch them (PROT_NONE).][ Another {beside_bytes} are "
 	  "only set aside (PROT_NONE), as runtimes do for later, and to guard stacks.] That "
 	  "is address space (VSZ), not memory: RSS was {peak_bytes} at its highest.",
@@ -208,10 +208,12 @@ const struct rule rules[] = {
 	{ "still-in-use", NEED_NOTHING, false, 3, find_still_in_use,
 	  "in use",
 	  "Of the {end_bytes} that it {verb} {moment}, {held_bytes} is memory that the program "
-	  "asked for, wrote to and did not give back.[ Most of it, {site_bytes}, was first "
-	  "touched by {site}.][ {freed_at_end_bytes} of it went back only because the program "
-	  "ended.][ It has {unread} instead of the C library's malloc, which memtrace cannot "
-	  "look into: what that has free and keeps is part of this, too.]",
+	  "asked for, wrote to and did not give back.[ The largest part, {site_bytes}, was "
+	  "first touched by {site}.][ {freed_at_end_bytes} of it went back only because the "
+	  "program ended.][ It has {unread} instead of the C library's malloc, which memtrace "
+	  "cannot look into: what that has free and keeps is part of this, too.][ What the program "
+	  "freed, but its malloc keeps for later, is part of this, too: {unlooked} shows how "
+	  "much.]",
 	  "" },
 };
 
