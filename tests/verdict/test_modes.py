@@ -52,6 +52,22 @@ def test_first_finding_in_the_whole_system(case):
         assert "--allocators on" in process["findings"][0]["why"]
 
 
+def test_first_screen_of_the_whole_system_says_where_something_can_be_done():
+    with support.started(*C, "free-lazily", **PIPES) as program:
+        with support.started(support.MEMTRACE, "-v", "-a", "-d", "2", stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, text=True) as tracer:
+            tracer.stderr.readline()  # it counts
+            begin(program)
+            report, _ = tracer.communicate(timeout=support.SECONDS)
+        program.stdin.close()
+        program.wait(support.SECONDS)
+    screen = report.split("\n")
+    title = next(at for at, line in enumerate(screen) if line.startswith("Where something can"))
+    rows = [line for line in screen[title:] if line.split()[:1] == [str(program.pid)]]
+    assert title < 12 and "(lazily-freed)" in rows[0]
+    assert title < next(at for at, line in enumerate(screen) if "by highest RSS" in line)
+
+
 # ---- one page of many ----
 
 @pytest.mark.parametrize("sample", [8, 64])

@@ -5,6 +5,7 @@
 #include "user/base/text.h"
 #include "user/explain/finding.h"
 #include "user/report/book.h"
+#include "user/report/ranking.h"
 #include "user/report/report.h"
 #include "user/report/style.h"
 
@@ -264,39 +265,38 @@ static void write_note(const char *note, const struct report_options *options, F
 	fputc('\n', out);
 }
 
-static int by_volume(const void *left, const void *right)
-{
-	const struct process_model *a = *(const struct process_model *const *)left;
-	const struct process_model *b = *(const struct process_model *const *)right;
-
-	if (a->volume != b->volume)
-		return a->volume > b->volume ? -1 : 1;
-	return a < b ? -1 : a > b; /* as they are in the table */
-}
-
-/* The whole books of those where most moved: where nothing did, there is nothing to read. */
-static void write_books(const struct model *model, const struct report_options *options, FILE *out)
+/* Where nothing moved and all is well, there is nothing to read. */
+static size_t books_shown(const struct model *model, const struct ranked *ranked,
+			  const struct report_options *options)
 {
 	size_t count = model->process_count, full = 0;
-	const struct process_model **order = memory_new(count, sizeof(*order));
 
-	for (size_t i = 0; i < count; i++)
-		order[i] = &model->processes[i];
-	if (count)
-		qsort(order, count, sizeof(*order), by_volume);
 	while (full < count && full < BOOKS_FULL && full < options->limit &&
-	       (order[full]->volume || count <= BOOKS_FULL))
-		book_write(model, order[full++], options, out);
+	       (ranked[full].alarm_bytes || ranked[full].process->volume || count <= BOOKS_FULL))
+		full++;
+	return full;
+}
+
+static void write_books(const struct model *model, const struct ranked *ranked, size_t full,
+			const struct report_options *options, FILE *out)
+{
+	size_t count = model->process_count;
+
+	for (size_t i = 0; i < full; i++)
+		book_write(model, ranked[i].process, options, out);
 	if (full < count)
 		fprintf(out, "%sThe books of %s%zu are in the JSON report (-f json).\n\n",
-			full ? "These moved most.  " : "", full ? "the other " : "all ",
-			count - full);
-	free(order);
+			!full ? "" : ranked[0].alarm_bytes ?
+			"In these most can be done, or most moved.  " :
+			"These moved most.  ", full ? "the other " : "all ", count - full);
 }
 
 struct error *report_text(const struct model *model, const struct report_options *options,
 			  FILE *out)
 {
+	struct ranked *ranked = ranking_build(model);
+	size_t full = books_shown(model, ranked, options);
+
 	for (size_t i = 0; i < model->interval_count && !options->intervals_written; i++)
 		report_interval(&model->intervals[i], options, out);
 	if (model->interval_count)
@@ -306,8 +306,11 @@ struct error *report_text(const struct model *model, const struct report_options
 		write_note(model->capture->notes[i], options, out);
 	if (!model->process_count)
 		fprintf(out, "No process was followed.\n\n");
+	if (full < model->process_count)
+		ranking_write(ranked, model->process_count, options, out);
 	write_table(model, options, out);
-	write_books(model, options, out);
+	write_books(model, ranked, full, options, out);
+	ranking_free(ranked, model->process_count);
 	bars_write(model->histograms, model->histogram_count, options, out);
 	write_losses(model, options, out);
 	write_cost(model, options, out);
