@@ -186,6 +186,8 @@ static void test_segments_that_are_none(void **state)
 	assert_false(mimalloc_read(&fake.image, &mimalloc));
 }
 
+enum { NODE = 7, GO = 8 };
+
 static void test_names(void **state)
 {
 	(void)state;
@@ -193,6 +195,17 @@ static void test_names(void **state)
 	assert_false(named_is_there(&fake.image, 0));
 	fake.mappings[5].path = "/opt/libjemalloc.so.2";
 	assert_true(named_is_there(&fake.image, 0));
+	assert_string_equal(named_allocator(GO), "Go's heap");
+	assert_false(named_is_there(&fake.image, GO));
+	fake.mappings[5].path = NULL;
+	fake.mappings[5].writable = true;
+	fake.mappings[5].start = 0xc000000000;
+	assert_true(named_is_there(&fake.image, GO));
+	assert_string_equal(named_allocator(NODE), "JavaScript's heap (V8)");
+	fake.mappings[5].path = "/usr/bin/node_exporter";
+	assert_false(named_is_there(&fake.image, NODE));
+	fake.mappings[5].path = "/usr/bin/node";
+	assert_true(named_is_there(&fake.image, NODE));
 }
 
 int main(void)

@@ -210,8 +210,8 @@ const struct rule rules[] = {
 	  "Of the {end_bytes} that it {verb} {moment}, {held_bytes} is memory that the program "
 	  "asked for, wrote to and did not give back.[ The largest part, {site_bytes}, was "
 	  "first touched by {site}.][ {freed_at_end_bytes} of it went back only because the "
-	  "program ended.][ It has {unread} instead of the C library's malloc, which memtrace "
-	  "cannot look into: what that has free and keeps is part of this, too.][ What the program "
+	  "program ended.][ memtrace cannot look into {unread}: what that has free, or has "
+	  "not collected yet, is part of this, too.][ What the program "
 	  "freed, but its malloc keeps for later, is part of this, too: {unlooked} shows how "
 	  "much.]",
 	  "" },
