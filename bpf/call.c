@@ -98,6 +98,27 @@ static __always_inline __u32 take_enter(struct task_struct *task, struct mt_call
 	return slot;
 }
 
+#define SIGINT 2
+#define SIGSTOP 19
+
+/*
+ * Python frees all that it has before it ends, and makes SIGINT the system's again right before
+ * that.  Who is traced (user/collect/hold.c) does not get the signal that stops it here.
+ */
+__noinline int stop_before_tidying(void)
+{
+	struct task_struct *task = current_task();
+	struct call call = call_of(task);
+	__u64 thread = bpf_get_current_pid_tgid(), handler = 1;
+
+	if (call.argument[0] != SIGINT || (__u32)thread != thread >> 32 || pid_of(task) != held_pid)
+		return 0;
+	bpf_probe_read_user(&handler, sizeof(handler), (void *)call.argument[1]);
+	if (!handler) /* SIG_DFL */
+		bpf_send_signal_thread(SIGSTOP);
+	return 0;
+}
+
 SEC("tp_btf/sys_enter")
 int BPF_PROG(mt_sys_enter, struct pt_regs *regs, long number)
 {
@@ -108,8 +129,14 @@ int BPF_PROG(mt_sys_enter, struct pt_regs *regs, long number)
 	state->serial++;
 	if (config.stacks && mark_of(task)->cow == MT_COW_MAYBE)
 		settle_copy(task);
-	if (!is_memory_call(number))
+	if (!is_memory_call(number)) {
+		if (number != NR_RT_SIGACTION || !held_pid)
+			return 0;
+		hold_cpu();
+		stop_before_tidying();
+		release_cpu();
 		return 0;
+	}
 	hold_cpu();
 	slot = take_enter(task, state);
 	if (config.stacks && slot)

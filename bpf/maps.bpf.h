@@ -304,6 +304,9 @@ __u32 pid_level = 0;
 __u64 root_dentry = 0;
 __u64 root_mount = 0;
 
+/* A process that is to be stopped when it begins to free what it has, 0: none. */
+__u32 held_pid = 0;
+
 /* Whether the kernel's RSS counters are per-CPU: see compat.bpf.h. */
 __u32 cpu_counters = 0;
 

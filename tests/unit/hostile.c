@@ -85,7 +85,8 @@ static void balance_sheets(void **state)
 	static int64_t more[BALANCE_COUNT + 1];
 	Mt__Balances sheet = MT__BALANCES__INIT, *before;
 	Mt__Process *process = &sample.processes[0].process;
-	Mt__Balances **sheets[] = { &process->opening, &process->kernel, &process->kernel_at_exit };
+	Mt__Balances **sheets[] = { &process->opening, &process->kernel, &process->kernel_at_exit,
+				    &process->before_tidying };
 
 	(void)state;
 	sheet.bytes = more;

@@ -142,7 +142,10 @@ struct error *collector_start(struct collector *collector)
 
 struct error *collector_go(struct collector *collector)
 {
-	return launch_go(&collector->launch, collector->options.command[0]);
+	TRY(launch_go(&collector->launch, collector->options.command[0]));
+	if (collector->launch.traced && collector->looks.on)
+		kernel_stop_before_tidying(&collector->kernel, collector->launch.pid);
+	return NULL;
 }
 
 /* ---- while it runs ---- */
@@ -176,8 +179,13 @@ static void take_in(struct collector *collector, uint64_t grace_ns)
 /* It waits for us, with all that it had. */
 static void look_at_end(struct collector *collector)
 {
-	looks_held(&collector->looks,
-		   process_find(&collector->processes, collector->launch.pid));
+	int64_t balances[MT_BALANCES];
+	struct process *process = process_find(&collector->processes, collector->launch.pid);
+
+	if (!collector->launch.tidies)
+		looks_held(&collector->looks, process);
+	else if (growth_balances(&collector->kernel, collector->launch.pid, balances))
+		looks_before_tidying(&collector->looks, process, balances);
 	launch_release(&collector->launch);
 }
 
@@ -251,6 +259,7 @@ struct error *collector_finish(struct collector *collector, Mt__Capture **captur
 {
 	uint64_t duration_ns = self_monotonic_ns() - collector->started_ns;
 
+	kernel_stop_before_tidying(&collector->kernel, 0);
 	if (collector->launch.pid)
 		launch_let_go(&collector->launch);
 	take_in(collector, 0);

@@ -168,7 +168,7 @@ static int allow_signals(scmp_filter_ctx filter, int command)
 
 /* Of the command, if it is held at its end: nobody else can be traced by these. */
 static const unsigned long holding[] = { PTRACE_CONT, PTRACE_LISTEN, PTRACE_INTERRUPT,
-					 PTRACE_DETACH };
+					 PTRACE_DETACH, PTRACE_GETSIGINFO };
 
 static int allow_holding(scmp_filter_ctx filter)
 {

@@ -7,18 +7,35 @@
 #define STEP_NS 100000000ULL /* a tick */
 #define POINTS_LEAST 4	     /* fewer say nothing */
 
+static int64_t seen_pages(const struct kernel *kernel, __u32 slot, size_t member)
+{
+	int64_t pages = kernel->spaces[slot].count_seen[member];
+
+	for (__u32 cpu = 0; cpu < kernel->cpus; cpu++)
+		pages += kernel->lanes[(size_t)cpu * kernel->slots + slot].seen[member];
+	return pages;
+}
+
 int64_t growth_resident_pages(const struct kernel *kernel, __u32 slot)
 {
-	const struct mt_space *space = &kernel->spaces[slot];
-	static const int members[] = { MT_FILE, MT_ANON, MT_SHMEM };
-	int64_t pages = 0;
+	return seen_pages(kernel, slot, MT_FILE) + seen_pages(kernel, slot, MT_ANON) +
+	       seen_pages(kernel, slot, MT_SHMEM);
+}
 
-	for (size_t i = 0; i < 3; i++) {
-		pages += space->count_seen[members[i]];
-		for (__u32 cpu = 0; cpu < kernel->cpus; cpu++)
-			pages += kernel->lanes[(size_t)cpu * kernel->slots + slot].seen[members[i]];
-	}
-	return pages;
+bool growth_balances(const struct kernel *kernel, uint32_t pid, int64_t *balances)
+{
+	__u32 used = kernel_used_slots(kernel), slot = 1;
+
+	while (slot < used && (kernel->spaces[slot].state != MT_SPACE_OPEN ||
+			       kernel->spaces[slot].pid != pid))
+		slot++;
+	if (slot >= used)
+		return false;
+	for (size_t i = 0; i < MT_MEMBERS; i++)
+		balances[i] = seen_pages(kernel, slot, i);
+	for (size_t i = MT_MEMBERS; i < MT_BALANCES; i++)
+		balances[i] = kernel->spaces[slot].seen[i - MT_MEMBERS];
+	return true;
 }
 
 static void thin_out(struct growth *growth)

@@ -22,6 +22,10 @@ struct growth {
 /* What is resident of an address space, as the kernel side saw it last. */
 int64_t growth_resident_pages(const struct kernel *kernel, __u32 slot);
 
+/* All balances of the process with that pid, as the kernel side saw them last: MT_BALANCES of
+ * them, in its units.  False where it has no address space. */
+bool growth_balances(const struct kernel *kernel, uint32_t pid, int64_t *balances);
+
 /* At each tick: those that are due are noted. */
 void growth_tick(const struct kernel *kernel, struct process_table *table, uint64_t now_ns);
 

@@ -85,17 +85,28 @@ static long signal_of(int wait_status)
 	return event_of(wait_status) ? 0 : WSTOPSIG(wait_status);
 }
 
-bool hold_stopped(pid_t pid, int wait_status)
+/* What the kernel side sends comes from nobody, and nobody else's SIGSTOP does. */
+static bool is_ours(pid_t pid, int wait_status)
+{
+	siginfo_t info;
+
+	return signal_of(wait_status) == SIGSTOP &&
+	       !ptrace(PTRACE_GETSIGINFO, pid, NULL, &info) && info.si_code == SI_KERNEL;
+}
+
+enum hold_stop hold_stopped(pid_t pid, int wait_status)
 {
 	int event = event_of(wait_status);
 
 	if (event == PTRACE_EVENT_EXIT)
-		return true;
+		return HOLD_ENDS;
+	if (is_ours(pid, wait_status))
+		return HOLD_TIDIES;
 	if (event == PTRACE_EVENT_STOP && stops(WSTOPSIG(wait_status)))
 		ptrace(PTRACE_LISTEN, pid, NULL, NULL);
 	else
 		ptrace(PTRACE_CONT, pid, NULL, signal_of(wait_status));
-	return false;
+	return HOLD_GOES_ON;
 }
 
 void hold_release(pid_t pid)
@@ -110,5 +121,5 @@ void hold_interrupt(pid_t pid)
 
 void hold_end(pid_t pid, int wait_status)
 {
-	ptrace(PTRACE_DETACH, pid, NULL, signal_of(wait_status));
+	ptrace(PTRACE_DETACH, pid, NULL, is_ours(pid, wait_status) ? 0 : signal_of(wait_status));
 }

@@ -348,6 +348,11 @@ static int open_iterator(const struct kernel *kernel, __u32 pid)
 	return fd;
 }
 
+void kernel_stop_before_tidying(const struct kernel *kernel, __u32 pid)
+{
+	kernel->skeleton->bss->held_pid = pid;
+}
+
 static struct error *follow_once(struct kernel *kernel, __u32 pid, bool open)
 {
 	cleanup_close int fd = -1;

@@ -128,7 +128,10 @@ static bool take(struct launch *launch, int flags)
 	if (!pid || (pid < 0 && errno == EINTR))
 		return false;
 	if (pid > 0 && WIFSTOPPED(status)) {
-		launch->held = hold_stopped(launch->pid, status);
+		enum hold_stop stop = hold_stopped(launch->pid, status);
+
+		launch->held = stop != HOLD_GOES_ON;
+		launch->tidies = stop == HOLD_TIDIES;
 		return !launch->held;
 	}
 	launch->ended = true; /* or it is no child of ours any more */

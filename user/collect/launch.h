@@ -15,7 +15,8 @@ struct launch {
 	int failure; /* the errno of exec comes here, if it fails */
 	int watch;   /* readable when it has stopped; -1: it never does */
 	bool traced; /* it stops at its end ... */
-	bool held;   /* ... where it is now, until launch_release() */
+	bool held;   /* ... where it is now, until launch_release(); or it begins ... */
+	bool tidies; /* ... to free what it has, before that */
 	bool ended;
 	int wait_status; /* as wait() has it */
 };

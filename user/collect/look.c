@@ -7,6 +7,7 @@
 #include "user/collect/allocator.h"
 #include "user/collect/image.h"
 #include "user/collect/proc.h"
+#include "user/collect/record.h"
 #include "user/collect/self.h"
 #include "user/heap/huge.h"
 
@@ -15,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define MS 1000000ULL
@@ -28,6 +30,7 @@
 #define PATIENCE_NS (1000 * MS) /* but for a process that never rests */
 #define HUGE_LEAST (8 << 20)	/* of huge pages, for them to be looked at */
 #define LEAST_BYTES (1 << 20)	/* with less anonymous memory there is nothing to find */
+#define TIDYING_MOST 16		/* who makes SIGINT the system's so often is none that ends */
 
 void look_free(struct look *look)
 {
@@ -35,6 +38,7 @@ void look_free(struct look *look)
 		protobuf_c_message_free_unpacked(&look->allocators[i]->base, NULL);
 	if (look) {
 		free(look->allocators);
+		free(look->balances);
 		smaps_free(&look->smaps);
 	}
 	free(look);
@@ -104,6 +108,7 @@ static void look_at(const struct looks *looks, struct process *process, uint64_t
 	struct live_image live;
 
 	look->at_ns = look->since_ns = now;
+	look->page_bytes = looks->page_bytes;
 	if (live_image_open(&live, process->pid, looks->page_bytes, self_cpu_ns() + limit_ns))
 		look->allocators = allocators_read(&live.image, &look->count);
 	if (last && live.image.mapping_count)
@@ -126,6 +131,16 @@ static bool is_there(const struct process *process)
 	return !process->ended && !process->has_exit && !process->shares_with && !process->hidden;
 }
 
+/* It did not end when it seemed to: it has more than then.  What was seen is of before. */
+static bool went_on(struct look *look, uint64_t anon_bytes)
+{
+	if (anon_bytes <= look->anon_bytes + LEAST_BYTES)
+		return false;
+	look->last = false;
+	look->smaps_ns = 0;
+	return true;
+}
+
 /* Large enough to be of interest, and at rest. */
 static bool is_due(struct process *process, uint32_t page_bytes, uint64_t now)
 {
@@ -138,17 +153,34 @@ static bool is_due(struct process *process, uint32_t page_bytes, uint64_t now)
 		process->look->since_ns = now;
 	}
 	before = process->look->anon_bytes;
+	if (process->look->last && !went_on(process->look, bytes))
+		return false;
 	process->look->anon_bytes = bytes;
 	return (bytes > before ? bytes - before : before - bytes) < bytes / GROWTH_SHARE ||
 	       now - process->look->since_ns > PATIENCE_NS;
 }
 
-/* For how long its first thread ran, or waited to run; 0: the kernel does not say. */
-static uint64_t busy_ns(pid_t pid)
+static uint64_t age_ns(const struct process *process)
+{
+	struct timespec now;
+	uint64_t now_ns;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	now_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+	return now_ns > process->start_boot_ns ? now_ns - process->start_boot_ns : 0;
+}
+
+/* For how long its first thread ran, or would have if it had not had to wait for a CPU; 0: the
+ * kernel does not say. */
+static uint64_t busy_ns(const struct process *process)
 {
 	uint64_t ns[NUMBERS]; /* ran, waited; and how often */
+	double age = (double)age_ns(process);
 
-	return read_numbers(pid, "schedstat", ns) ? ns[0] + ns[1] : 0;
+	if (!read_numbers(process->pid, "schedstat", ns))
+		return 0;
+	return (double)ns[1] < age ? (uint64_t)((double)ns[0] * age / (age - (double)ns[1])) :
+				     ns[0] + ns[1];
 }
 
 static void add_cost(struct looks *looks, uint64_t wall_began, uint64_t cpu_began)
@@ -173,7 +205,7 @@ void looks_tick(struct looks *looks, struct process_table *table)
 			look_at(looks, process, EACH_NS, false);
 		looks->count += due;
 		if (process->look)
-			process->look->busy_ns = busy_ns(process->pid);
+			process->look->busy_ns = busy_ns(process);
 	}
 	add_cost(looks, began, cpu);
 	spent = looks->spent_ns - spent;
@@ -188,10 +220,12 @@ void looks_one(struct looks *looks, struct process *process)
 		look_at(looks, process, EACH_NS, true);
 }
 
-/* Their heaps are in pieces at their end: they free one by one what they have, and then exit. */
-static bool tidies_up(pid_t pid)
+/* Their heaps are in pieces at their end: they free one by one what they have, and then exit.
+ * The first says before that it will. */
+static const char *const tidying[] = { "python", "perl", "ruby", "php", "lua", "node" };
+
+static bool is_one_of(pid_t pid, const char *const *names, size_t count)
 {
-	static const char *const names[] = { "python", "perl", "ruby", "php", "lua", "node" };
 	char link[64], path[PATH_MAX];
 	const char *name;
 	ssize_t bytes;
@@ -200,11 +234,36 @@ static bool tidies_up(pid_t pid)
 	bytes = readlink(link, path, sizeof(path) - 1);
 	path[bytes > 0 ? bytes : 0] = 0;
 	name = strrchr(path, '/');
-	for (size_t i = 0; name && i < sizeof(names) / sizeof(names[0]); i++) {
+	for (size_t i = 0; name && i < count; i++) {
 		if (!strncmp(name + 1, names[i], strlen(names[i])))
 			return true;
 	}
 	return false;
+}
+
+static void read_smaps(struct process *process)
+{
+	process->look->smaps_ns = self_monotonic_ns();
+	smaps_free(&process->look->smaps);
+	process->look->smaps = smaps_of(process->pid);
+}
+
+void looks_before_tidying(struct looks *looks, struct process *process, const int64_t *balances)
+{
+	uint64_t began = self_monotonic_ns(), cpu = self_cpu_ns();
+	const size_t bytes = MT_BALANCES * sizeof(*balances);
+
+	if (!looks->on || !process || !is_there(process) || looks->tidying++ >= TIDYING_MOST ||
+	    !is_one_of(process->pid, tidying, 1))
+		return;
+	look_at(looks, process, LAST_EACH_NS, true);
+	process->look->last = true;
+	free(process->look->balances);
+	process->look->balances = memory_new(MT_BALANCES, sizeof(*balances));
+	memcpy(process->look->balances, balances, bytes);
+	read_smaps(process);
+	looks->count++;
+	add_cost(looks, began, cpu);
 }
 
 /* As short as can be: who waits for it waits for us. */
@@ -216,14 +275,14 @@ void looks_held(struct looks *looks, struct process *process)
 		return;
 	if (!process->look)
 		process->look = memory_new(1, sizeof(*process->look));
-	if (!tidies_up(process->pid)) {
+	if (!is_one_of(process->pid, tidying, sizeof(tidying) / sizeof(tidying[0]))) {
 		look_at(looks, process, LAST_EACH_NS, true);
 		process->look->last = true;
 	}
-	process->look->busy_ns = busy_ns(process->pid);
-	process->look->smaps_ns = self_monotonic_ns();
-	smaps_free(&process->look->smaps);
-	process->look->smaps = smaps_of(process->pid);
+	process->look->busy_ns = busy_ns(process);
+	if (!process->look->balances ||
+	    went_on(process->look, anon_bytes(process->pid, looks->page_bytes)))
+		read_smaps(process);
 	looks->count++;
 	add_cost(looks, began, cpu);
 }
@@ -246,6 +305,17 @@ void looks_finish(struct looks *looks, struct process_table *table)
 	add_cost(looks, began, cpu);
 }
 
+/* It was held before it freed what it had to end, and had no more after that. */
+static bool is_of_end(const struct process *process, const struct look *look)
+{
+	int64_t pages = look->balances ? look->balances[MT_FILE] + look->balances[MT_ANON] +
+						 look->balances[MT_SHMEM] : 0;
+
+	return look->last && look->balances &&
+	       (process->peak_ns <= look->at_ns ||
+		process->peak_pages <= (uint64_t)pages + LEAST_BYTES / look->page_bytes);
+}
+
 /* What was seen of a program that it is not any more means nothing. */
 void look_record(struct process *process, const Mt__Capture *capture, Mt__Process *made,
 		 uint64_t end_ns)
@@ -261,6 +331,8 @@ void look_record(struct process *process, const Mt__Capture *capture, Mt__Proces
 		return;
 	if (look->last)
 		end = look->at_ns;
+	if (is_of_end(process, look))
+		made->before_tidying = record_balances(look->balances, look->page_bytes);
 	made->has_huge_zero_bytes = look->huge_zero_bytes != 0;
 	made->huge_zero_bytes = look->huge_zero_bytes;
 	made->allocators = look->allocators;

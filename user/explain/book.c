@@ -18,7 +18,7 @@
 #define SITES_SHARE 4 /* of what the books say, at the most, that the sites do not know */
 #define TOLD_SHARE 20 /* of the fall, at the most, that its own calls did not do */
 #define PIECE_SHARE 16	      /* of the highest RSS is a large piece */
-#define FAST_BYTES (100 * MIB) /* a second: some percent of a CPU */
+#define FAST_BYTES (300 * MIB) /* a second: five to ten percent of a CPU */
 #define UNLOOKED_LEAST (16 * MIB) /* an allocator may have so much free that it is of interest */
 #define FALL_SHARE 4 /* of the highest RSS, at the least, for a fall to be one */
 
@@ -125,6 +125,23 @@ static int64_t kept_untouched(const struct facts *facts)
 	return positive(all < kept ? all : kept);
 }
 
+/* What is not there of the address space. */
+static int64_t absent_bytes(const struct balances *balances)
+{
+	return minus(balances->bytes[BALANCE_VIRTUAL], balances_resident(balances));
+}
+
+/* What went after the mappings were read, because it ended. */
+static int64_t gone_at_end(const struct facts *facts)
+{
+	const struct process_model *process = facts->process;
+
+	if (!process->has_before_tidying || !process->mapping_count)
+		return 0;
+	return positive(minus(absent_bytes(&process->before_tidying),
+			      absent_bytes(&process->at_exit)));
+}
+
 /*
  * What munmap() took and was not there, or not any more.  To make an arena for a thread malloc
  * reserves twice as much as it needs, and keeps a part that begins at an even address.
@@ -141,6 +158,7 @@ static int64_t gone_untouched(const struct facts *facts)
 			bytes = plus(bytes, minus(balances_resident(&row->moved),
 						  row->moved.bytes[BALANCE_VIRTUAL]));
 	}
+	bytes = minus(bytes, gone_at_end(facts));
 	return positive(minus(bytes, rule_cut_from_arenas(facts)));
 }
 

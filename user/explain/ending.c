@@ -60,10 +60,28 @@ static void read_sites(struct facts *facts)
 	}
 }
 
+/* What it had right before is known; what the sites do not tell of that, munmap() took. */
+static void read_balances(struct facts *facts)
+{
+	const struct balances *before = &facts->process->before_tidying;
+	struct released rest = {
+		.operation = "munmap",
+		.bytes = minus(minus(balances_resident(before), facts->end_bytes),
+			       facts->tidied_bytes),
+	};
+
+	if (rest.bytes > 0)
+		add(facts, &rest);
+}
+
 void rule_look_before_end(struct facts *facts)
 {
+	bool known = facts->process->has_at_exit && facts->process->has_before_tidying;
+
 	if (facts->process->has_at_exit)
 		read_sites(facts);
+	if (known)
+		read_balances(facts);
 	if (facts->tidied_bytes <= 0 || facts->tidied_bytes > facts->returned_bytes) {
 		facts->tidied_count = 0;
 		facts->tidied_bytes = 0;
@@ -72,7 +90,10 @@ void rule_look_before_end(struct facts *facts)
 	facts->before_end = *facts->end;
 	for (int i = BALANCE_VIRTUAL; i <= BALANCE_ANON; i++)
 		facts->before_end.bytes[i] = plus(facts->before_end.bytes[i], facts->tidied_bytes);
+	if (known)
+		facts->before_end = facts->process->before_tidying;
 	facts->end = &facts->before_end;
-	facts->end_bytes = plus(facts->end_bytes, facts->tidied_bytes);
+	facts->end_bytes = known ? balances_resident(facts->end) :
+				   plus(facts->end_bytes, facts->tidied_bytes);
 	facts->returned_bytes = minus(facts->returned_bytes, facts->tidied_bytes);
 }

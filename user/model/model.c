@@ -134,6 +134,8 @@ static void build_process(struct process_model *process, const Mt__Capture *capt
 	process->kernel = sheet(from->kernel);
 	process->has_kernel_at_exit = from->kernel_at_exit != NULL;
 	process->kernel_at_exit = sheet(from->kernel_at_exit);
+	process->has_before_tidying = from->before_tidying != NULL;
+	process->before_tidying = sheet(from->before_tidying);
 	process->peak_bytes = from->peak_bytes;
 	process->peak_at_ns = from->peak_at_ns;
 	process->rows = ledger_build(capture, from->rows, from->n_rows, &process->row_count);

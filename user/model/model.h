@@ -105,6 +105,8 @@ struct process_model {
 	struct balances at_exit; /* opening plus the ledger but what ending gave back */
 	bool has_kernel_at_exit;
 	struct balances kernel_at_exit;
+	bool has_before_tidying;
+	struct balances before_tidying; /* before it freed what it had because it ended */
 	uint64_t peak_bytes;
 	uint64_t peak_at_ns;
 	struct ledger_row *rows; /* by what they moved, most first */

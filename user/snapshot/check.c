@@ -223,7 +223,7 @@ static bool is_growth(const Mt__Growth *growth)
 static const char *process_wrong(const Mt__Capture *capture, const Mt__Process *process)
 {
 	if (!is_sheet(process->opening) || !is_sheet(process->kernel) ||
-	    !is_sheet(process->kernel_at_exit))
+	    !is_sheet(process->kernel_at_exit) || !is_sheet(process->before_tidying))
 		return "a balance sheet is incomplete";
 	if (!are_texts(process))
 		return "a text is longer than any process has";
