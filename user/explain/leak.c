@@ -12,6 +12,7 @@
 #define START_SHARE 50	  /* of the growth is not a beginning or an end of it */
 #define JUMP_TIMES 2	  /* as much in a step as ever later: that is what it loads at first */
 #define FILES_MOST (8 * MIB) /* of its program and libraries */
+#define SITE_SHARE 8	  /* of the growth that a site that has all of it may differ */
 #define STEPS_AFTER 2	  /* from the last point to the end */
 #define LOADING_SHARE 2	  /* of its peak one that ended by itself grew by more than that, ... */
 #define LOADED_SHARE 4	  /* ... and if what it loaded at first is known, than that */
@@ -149,13 +150,20 @@ static int64_t born_bytes(const struct facts *facts, bool resident)
 	return facts->born_bytes + (files > 0 && files < FILES_MOST ? files : 0);
 }
 
+/* For all that is known, it began to grow in the middle of the step in which it loaded. */
+static int64_t half_a_step(const struct curve *curve)
+{
+	return grown(curve, curve->first, curve->last) /
+	       (int64_t)(curve->last - curve->first) / 2;
+}
+
 /* Before the first point it grew, too, unless that is what it loaded. */
 static int64_t base_bytes(const struct facts *facts, const struct curve *curve, bool resident)
 {
 	int64_t bytes = born_bytes(facts, resident);
 
 	if (curve->base || minus(at(curve, 0), bytes) / JUMP_TIMES > largest_step(curve, 0))
-		return at(curve, curve->base);
+		return minus(at(curve, curve->base), half_a_step(curve));
 	return bytes < at(curve, 0) ? bytes : at(curve, 0);
 }
 
@@ -175,7 +183,8 @@ static int64_t after_last_point(const struct facts *facts, const struct curve *c
 static int64_t growth_bytes(const struct facts *facts, const struct curve *curve, bool resident)
 {
 	int64_t end = resident ? facts->end_bytes : facts->end->bytes[BALANCE_VIRTUAL];
-	int64_t bytes = minus(minus(end, facts->tidied_bytes), base_bytes(facts, curve, resident));
+	int64_t tidied = facts->process->has_before_tidying ? 0 : facts->tidied_bytes;
+	int64_t bytes = minus(minus(end, tidied), base_bytes(facts, curve, resident));
 	int64_t seen = plus(grown(curve, curve->base, curve->last),
 			    after_last_point(facts, curve, resident));
 
@@ -189,6 +198,16 @@ static bool gave_back_since(const struct facts *facts, const struct curve *curve
 
 	return (!facts->process->has_exit || facts->process->has_sites) &&
 	       minus(at(curve, curve->last), end) > grown(curve, curve->base, curve->last) / 2;
+}
+
+/* What one place in the code has, if that can be all of it, is known to the page. */
+static int64_t of_one_site(const struct finding *finding)
+{
+	const struct evidence *site = finding_evidence(finding, "site_bytes", 10);
+	int64_t off = site ? minus(site->value, finding->bytes) : INT64_MAX;
+
+	return off < finding->bytes / SITE_SHARE && off > -finding->bytes / SITE_SHARE ?
+		       site->value : finding->bytes;
 }
 
 /* Programs grow while they load, too. */
@@ -218,6 +237,9 @@ bool find_mapping_leak(struct facts *facts, struct finding *finding)
 	    gave_back_since(facts, &curve, resident))
 		return false;
 	finding->inferred = true;
+	rule_add_holder(facts, finding);
+	if (resident)
+		finding->bytes = of_one_site(finding);
 	finding_number(finding, "growth_bytes", finding->bytes);
 	finding_number(finding, "growing_ns", (int64_t)span_ns(&curve));
 	finding_number(finding, "per_second_bytes",
@@ -225,7 +247,6 @@ bool find_mapping_leak(struct facts *facts, struct finding *finding)
 				 (double)NS_PER_SECOND / (double)span_ns(&curve)));
 	finding_number(finding, "asking_count", facts->asking_count);
 	rule_add_end(facts, finding);
-	rule_add_holder(facts, finding);
 	if (resident)
 		facts->claimed_bytes = plus(facts->claimed_bytes, finding->bytes);
 	return true;
