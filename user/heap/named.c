@@ -22,6 +22,10 @@ static const struct {
 	{ "JavaScript's heap (V8)", "node", 0 },
 	{ "Go's heap", NULL, 0xc000000000 },
 	{ "Go's heap", NULL, 0x4000000000 },
+	{ "PHP's memory (Zend)", "php*[0-9]", 0 },
+	{ "PHP's memory (Zend)", "libphp*.so*", 0 },
+	{ "Erlang's memory", "beam.smp", 0 },
+	{ ".NET's heap", "libcoreclr.so", 0 },
 };
 
 #define KNOWN (sizeof(known) / sizeof(known[0]))
