@@ -18,19 +18,21 @@ static __always_inline __s32 uncounted(struct task_struct *task, __u32 member)
 			member * sizeof(__s32));
 }
 
-/* Whatever the task does by now, this is what its last faults brought; or took out of swap. */
+/* Whatever the task does by now, this is what its last faults brought; or took out of swap; or
+ * replaced, of files. */
 static __always_inline bool is_late(struct task_struct *task, struct mm_struct *mm,
 				    __u32 member, __s64 pages)
 {
-	return !HAS_CPU_COUNTERS && (pages > 0 || member == MT_SWAP) && mm_of(task) == mm &&
+	return !HAS_CPU_COUNTERS && (pages > 0 || member != MT_ANON) && mm_of(task) == mm &&
 	       uncounted(task, member) == pages;
 }
 
-static __always_inline __u32 cause_of_late(const struct mt_mark *mark, struct task_struct *task)
+static __always_inline __u32 cause_of_late(const struct mt_mark *mark, struct task_struct *task,
+					   __u32 member, __s64 pages)
 {
 	if (mark->task == (__u64)task && mark->mode == MT_FAULT_IN_KERNEL)
 		return cause(MT_OP_FAULT_KERNEL, mark->call);
-	return cause(MT_OP_FAULT, -1);
+	return cause(pages < 0 && member != MT_SWAP ? MT_OP_FAULT_COW : MT_OP_FAULT, -1);
 }
 
 /*
@@ -181,7 +183,7 @@ static __always_inline __u32 book_late(struct task_struct *task, const struct mt
 	if (of_call)
 		post(slot, why, member, of_call);
 	*pages -= of_call;
-	return cause_of_late(mark, task);
+	return cause_of_late(mark, task, member, *pages);
 }
 
 /* ---- copies ---- */
