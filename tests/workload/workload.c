@@ -271,9 +271,10 @@ void look(const void *at, size_t bytes)
 		(void)((const volatile char *)at)[i];
 }
 
+static char figures[8 * KIB];
+
 static int64_t figure_in(const char *path, const char *name)
 {
-	static char figures[8 * KIB];
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t got = read(fd, figures, sizeof(figures) - 1);
 	const char *line;
@@ -323,6 +324,7 @@ void touch_frame(void)
 	write_again(&counting, sizeof(counting));
 	write_again(text, sizeof(text));
 	write_again(&text_bytes, sizeof(text_bytes));
+	write_again(figures, sizeof(figures));
 }
 
 int64_t faults_of_self(void)
