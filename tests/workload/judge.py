@@ -8,8 +8,8 @@ besides (5.10), pages that a call took without a fault pass for those of faults.
 
 And where programs may be interrupted (7.0 and newer), events may be missed: a count may fall short
 by so many as memtrace says, what was asked for by no more than so many of the largest calls, and
-histograms lack them.  Virtual memory that is mapped and unmapped again while its events are missed
-is in neither row, within the same bound.  All else that moved is as exact as everywhere.
+histograms lack them.  Virtual and locked memory that is mapped and unmapped again while its events
+are missed is in neither row, within the same bound.  All else that moved is as exact as everywhere.
 """
 import collections
 import dataclasses
@@ -54,8 +54,9 @@ class Captured:
 
     def falls_short(self, what, got, wanted, largest):
         """Whether what was missed explains a figure of calls, which asked for `largest` at most."""
+        mapped = largest if math.isfinite(largest) else 0
         most = {"count": 1, "failed": 1, "requested_bytes": largest,
-                "virtual_bytes": largest if math.isfinite(largest) else 0}
+                "virtual_bytes": mapped, "locked_bytes": mapped}
         short = wanted - got if wanted >= 0 else got - wanted
         return what in most and 0 <= short <= self.missed() * most[what]
 
