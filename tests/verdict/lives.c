@@ -53,10 +53,26 @@ static void gather_and_free(void)
 	hold(101 * MIB / 2);
 }
 
+/* None of them has much, and they all have it at once. */
+static void have_workers(void)
+{
+	for (int i = 0; i < 5; i++) {
+		if (fork())
+			continue;
+		memset(map(31 * MIB, MAP_PRIVATE), 7, 31 * MIB);
+		rest(1200);
+		_exit(0);
+	}
+	while (wait(NULL) > 0)
+		;
+	hold(5 * 31 * MIB);
+}
+
 static const struct program_case cases[] = {
 	{ "free-a-list", free_a_list },
 	{ "load-and-leak", load_and_leak },
 	{ "gather-and-free", gather_and_free },
+	{ "have-workers", have_workers },
 };
 
 int main(int count, char **words)

@@ -105,6 +105,8 @@ CASES = (
     Case(LIVES, "load-and-leak", "mapping-leak", alarm=True),
     Case(LIVES, "load-and-leak", "mapping-leak", alarm=True, how="command"),
     Case(LIVES, "gather-and-free", "returned", how="command"),
+    Case(LIVES, "have-workers", "child-processes"),
+    Case(LIVES, "have-workers", "child-processes", how="command"),
     Case(CXX, "keep-an-index", "heap-top-pinned", alarm=True, how="late"),
     Case(CXX, "keep-a-map", "still-in-use"),
     Case(CXX, "reserve-a-vector", "never-touched", how="late"),

@@ -18,7 +18,7 @@
 #define SITES_SHARE 4 /* of what the books say, at the most, that the sites do not know */
 #define TOLD_SHARE 20 /* of the fall, at the most, that its own calls did not do */
 #define PIECE_SHARE 16	      /* of the highest RSS is a large piece */
-#define FAST_BYTES (300 * MIB) /* a second: five to ten percent of a CPU */
+#define FAST_BYTES (500 * MIB) /* a second: a tenth of a CPU */
 #define UNLOOKED_LEAST (16 * MIB) /* an allocator may have so much free that it is of interest */
 #define FALL_SHARE 4 /* of the highest RSS, at the least, for a fall to be one */
 

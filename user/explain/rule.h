@@ -87,6 +87,15 @@ void rule_look_before_end(struct facts *facts);
 /* What it gave back by an operation only because it ended. */
 int64_t rule_tidied(const struct facts *facts, const char *operation);
 
+/* One of several processes, and what of its RSS is not its own, or of files. */
+struct member {
+	const struct process_model *process;
+	int64_t foreign_bytes;
+};
+
+/* The most that they held of their own at the same time, as far as that was seen. */
+int64_t rule_held_together(const struct member *members, size_t count);
+
 /* Who holds most, and how much of it, as {site} and {site_bytes}; silent without sites. */
 void rule_add_holder(const struct facts *facts, struct finding *finding);
 

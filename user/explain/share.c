@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#define MEMBERS_MOST 64	       /* of those that ended, each is looked at with all others */
 #define FAMILY_MOST 256	       /* processes: each is looked for in all of them */
 #define FILES_LEAST (16 * MIB) /* more than programs and their libraries take */
 #define FORKS_MOST 8	       /* of a daemon it is two; more would take long */
@@ -267,6 +268,8 @@ struct family {
 	int64_t own_bytes; /* of all of them, of those that live; what they share once */
 	const struct process_model *largest;
 	int64_t peak_bytes; /* of the largest, of its own */
+	struct member members[MEMBERS_MOST];
+	size_t member_count;
 };
 
 static int64_t own_bytes(const struct model *model, const struct process_model *process)
@@ -304,6 +307,13 @@ static void add_to_family(const struct facts *facts, struct family *family,
 		family->own_bytes = plus(family->own_bytes,
 					 minus(own_bytes(facts->model, child),
 					       shared_with(facts, child)));
+	if (family->member_count < MEMBERS_MOST)
+		family->members[family->member_count++] = (struct member){
+			.process = child,
+			.foreign_bytes = plus(minus((int64_t)child->peak_bytes,
+						    own_peak(facts, child)),
+					      balances_end(child)->bytes[BALANCE_FILE]),
+		};
 	if (!family->largest || own_peak(facts, child) > family->peak_bytes) {
 		family->largest = child;
 		family->peak_bytes = own_peak(facts, child);
@@ -327,6 +337,7 @@ static void read_family(const struct facts *facts, struct family *family)
 bool find_child_processes(struct facts *facts, struct finding *finding)
 {
 	struct family family = { 0 };
+	int64_t together;
 
 	if (facts->model->process_count > FAMILY_MOST)
 		return false;
@@ -337,6 +348,11 @@ bool find_child_processes(struct facts *facts, struct finding *finding)
 	if (!family.living) {
 		finding->bytes = family.peak_bytes;
 		finding_number(finding, "largest_peak_bytes", finding->bytes);
+		together = rule_held_together(family.members, family.member_count);
+		if (together > finding->bytes) {
+			finding->bytes = together;
+			finding_number(finding, "together_bytes", together);
+		}
 	} else {
 		finding_number(finding, "children_bytes", finding->bytes);
 	}

@@ -80,7 +80,8 @@ const struct rule rules[] = {
 	  "held by its children, not by the process itself",
 	  "It {verb} {end_bytes} itself {moment}. [Its {child_count} children and their children "
 	  "hold {children_bytes} of their own. ][Of its {child_count} children, one held "
-	  "{largest_peak_bytes} at its highest. ]The largest is process {largest_pid} "
+	  "{largest_peak_bytes} at its highest. ][Those that lived at the same time held "
+	  "{together_bytes}. ]The largest is process {largest_pid} "
 	  "({largest}).",
 	  "Look at the children: process {largest_pid} first." },
 	{ "heap-top-pinned", NEED_NOTHING, true, 0, find_heap_top_pinned,
