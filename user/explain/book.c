@@ -190,12 +190,14 @@ static void add_set_aside(const struct facts *facts, struct finding *finding)
 {
 	bool counts = (int64_t)facts->process->peak_bytes < LITTLE_PEAK;
 	int64_t bytes = rule_set_aside(facts);
+	int64_t beside = plus(bytes, rule_arena_rest(facts));
 
-	if (bytes < UNTOUCHED_LEAST)
-		return;
-	finding_number(finding, counts ? "set_aside_bytes" : "beside_bytes", bytes);
-	if (counts)
+	if (counts && bytes >= UNTOUCHED_LEAST) {
+		finding_number(finding, "set_aside_bytes", bytes);
 		finding->bytes = plus(finding->bytes, bytes);
+	} else if (!counts && beside >= UNTOUCHED_LEAST) {
+		finding_number(finding, "beside_bytes", beside);
+	}
 }
 
 bool find_never_touched(struct facts *facts, struct finding *finding)

@@ -120,6 +120,19 @@ int64_t rule_set_aside(const struct facts *facts)
 	return bytes;
 }
 
+int64_t rule_arena_rest(const struct facts *facts)
+{
+	int64_t bytes = 0;
+
+	for (size_t i = 0; i < facts->process->mapping_count; i++) {
+		const Mt__Mapping *mapping = facts->process->mappings[i];
+
+		if (is_called(mapping, "glibc arena"))
+			bytes = plus(bytes, (int64_t)mapping->empty_bytes);
+	}
+	return bytes;
+}
+
 int64_t rule_mapped_untouched(const struct facts *facts)
 {
 	int64_t bytes = minus(0, trimmed_bytes(facts));

@@ -112,6 +112,9 @@ int64_t rule_mapped_untouched(const struct facts *facts);
 /* Of what is mapped: that nobody may touch (PROT_NONE), set aside for later or as a guard. */
 int64_t rule_set_aside(const struct facts *facts);
 
+/* Of what is mapped: what malloc has set aside for each thread and never used. */
+int64_t rule_arena_rest(const struct facts *facts);
+
 /* Address space that malloc gave back when it made arenas for threads. */
 int64_t rule_cut_from_arenas(const struct facts *facts);
 

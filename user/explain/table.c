@@ -178,7 +178,7 @@ const struct rule rules[] = {
 	  "page becomes memory when it is first touched, and {never_touched_bytes} never were[; "
 	  "the largest part, {site_bytes}, was reserved by {site}].[ Of that, {set_aside_bytes} "
 	  "are only set aside: nobody may touch them (PROT_NONE).][ Another {beside_bytes} are "
-	  "only set aside (PROT_NONE), as runtimes do for later, and to guard stacks.] That "
+	  "only set aside (PROT_NONE), as runtimes and malloc do for later.] That "
 	  "is address space (VSZ), not memory: RSS was {peak_bytes} at its highest.",
 	  "Nothing to do: it costs next to nothing. Where a limit on address space (ulimit -v) "
 	  "is hit, reserve less." },
