@@ -99,11 +99,12 @@ static __always_inline __u32 take_enter(struct task_struct *task, struct mt_call
 }
 
 #define SIGINT 2
-#define SIGSTOP 19
+#define SIGCONT 18
 
 /*
  * Python frees all that it has before it ends, and makes SIGINT the system's again right before
- * that.  Who is traced (user/collect/hold.c) does not get the signal that stops it here.
+ * that.  Who is traced (user/collect/hold.c) stops for any signal, and does not get this one: which
+ * does nothing, should memtrace have died meanwhile.
  */
 __noinline int stop_before_tidying(void)
 {
@@ -115,7 +116,7 @@ __noinline int stop_before_tidying(void)
 		return 0;
 	bpf_probe_read_user(&handler, sizeof(handler), (void *)call.argument[1]);
 	if (!handler) /* SIG_DFL */
-		bpf_send_signal_thread(SIGSTOP);
+		bpf_send_signal_thread(SIGCONT);
 	return 0;
 }
 

@@ -85,12 +85,12 @@ static long signal_of(int wait_status)
 	return event_of(wait_status) ? 0 : WSTOPSIG(wait_status);
 }
 
-/* What the kernel side sends comes from nobody, and nobody else's SIGSTOP does. */
+/* What the kernel side sends comes from the kernel, which sends it by itself to who stands still. */
 static bool is_ours(pid_t pid, int wait_status)
 {
 	siginfo_t info;
 
-	return signal_of(wait_status) == SIGSTOP &&
+	return signal_of(wait_status) == SIGCONT &&
 	       !ptrace(PTRACE_GETSIGINFO, pid, NULL, &info) && info.si_code == SI_KERNEL;
 }
 

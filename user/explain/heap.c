@@ -204,15 +204,18 @@ bool find_pymalloc_pinned(struct facts *facts, struct finding *finding)
 	finding->bytes = plus(figure(heap, "free_pool_resident_bytes"),
 			      figure(heap, "free_block_bytes"));
 	finding_number(finding, "free_bytes", finding->bytes);
-	add(finding, "free_pool_resident_bytes", heap, "free_pool_resident_bytes");
+	if (figure(heap, "free_pool_resident_bytes"))
+		add(finding, "free_pool_resident_bytes", heap, "free_pool_resident_bytes");
 	add(finding, "used_bytes", heap, "used_bytes");
 	add(finding, "arena_count", heap, "arena_count");
 	add(finding, "arena_bytes", heap, "arena_bytes");
 	finding_number(finding, "arena_size_bytes",
 		       (int64_t)(ARENA_POOLS * allocator_figure(heap, "pool_size_bytes")));
-	add(finding, "sparse_arena_count", heap, "sparse_arena_count");
-	add(finding, "sparse_used_count", heap, "sparse_used_count");
-	add(finding, "sparse_used_bytes", heap, "sparse_used_bytes");
+	if (figure(heap, "sparse_arena_count")) {
+		add(finding, "sparse_arena_count", heap, "sparse_arena_count");
+		add(finding, "sparse_used_count", heap, "sparse_used_count");
+		add(finding, "sparse_used_bytes", heap, "sparse_used_bytes");
+	}
 	return finding->bytes > figure(heap, "used_bytes") / FREE_SHARE &&
 	       claim(facts, finding, heap);
 }

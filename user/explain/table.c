@@ -134,16 +134,16 @@ const struct rule rules[] = {
 	  "malloc_trim(0) gives back {free_at_end_bytes} now. Nothing, if the program asks for as "
 	  "much again: it gets that memory first." },
 	{ "pymalloc-arenas-pinned", NEED_NOTHING, true, 0, find_pymalloc_pinned,
-	  "free in Python's allocator, but kept by a few objects",
+	  "free in Python's allocator, but kept by what lies beside it",
 	  "Python keeps small objects in arenas of {arena_size_bytes}, and gives one back when "
 	  "nothing in it is in use. Of the {arena_bytes} in {arena_count} arenas, {used_bytes} "
-	  "are in use; {free_bytes} are free and kept. {sparse_arena_count} arenas are held by "
-	  "{sparse_used_count} blocks with {sparse_used_bytes} in all[, as seen "
+	  "are in use; {free_bytes} are free and kept[: {sparse_arena_count} of the arenas for "
+	  "{sparse_used_count} blocks with {sparse_used_bytes} in all][, as seen "
 	  "{looked_before_end_ns} before the end].",
 	  "Make what stays (caches, results) before what goes, or do the large work in a child "
-	  "process that ends. PYTHONMALLOC=malloc in the environment takes small objects from "
+	  "process that ends.[ PYTHONMALLOC=malloc in the environment takes small objects from "
 	  "malloc, whose malloc_trim(0) gives back free pages one by one: up to "
-	  "{free_pool_resident_bytes} here." },
+	  "{free_pool_resident_bytes} here.]" },
 	{ "mimalloc-kept", NEED_NOTHING, true, 0, find_mimalloc_kept,
 	  "free in mimalloc, but not given back",
 	  "Python has its objects in pages of mimalloc, each for blocks of one size. Of the "
