@@ -85,7 +85,7 @@ static long signal_of(int wait_status)
 	return event_of(wait_status) ? 0 : WSTOPSIG(wait_status);
 }
 
-/* What the kernel side sends comes from the kernel, which sends it by itself to who stands still. */
+/* The kernel side sends it; the kernel by itself sends it to those alone that stand still. */
 static bool is_ours(pid_t pid, int wait_status)
 {
 	siginfo_t info;
