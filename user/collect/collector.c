@@ -193,10 +193,13 @@ static void look_at_end(struct collector *collector)
 void collector_tick(struct collector *collector)
 {
 	uint64_t now = self_monotonic_ns();
+	bool went_on;
 
 	targets_poll(&collector->targets);
-	if (collector->launch.pid && launch_poll(&collector->launch) &&
-	    now - collector->taken_in_ns < SIGNAL_NS)
+	went_on = collector->launch.pid && launch_poll(&collector->launch);
+	if (!collector->launch.traced)
+		kernel_stop_before_tidying(&collector->kernel, 0);
+	if (went_on && now - collector->taken_in_ns < SIGNAL_NS)
 		return;
 	collector->taken_in_ns = now;
 	take_in(collector, GRACE_NS);

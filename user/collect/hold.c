@@ -65,7 +65,7 @@ bool hold_begin(pid_t pid)
 {
 	capng_get_caps_process();
 	return capng_have_capability(CAPNG_EFFECTIVE, CAP_SYS_PTRACE) && !traces_itself(pid) &&
-	       !ptrace(PTRACE_SEIZE, pid, NULL, PTRACE_O_TRACEEXIT);
+	       !ptrace(PTRACE_SEIZE, pid, NULL, PTRACE_O_TRACEEXIT | PTRACE_O_TRACEEXEC);
 }
 
 static int event_of(int wait_status)
@@ -100,6 +100,10 @@ enum hold_stop hold_stopped(pid_t pid, int wait_status)
 
 	if (event == PTRACE_EVENT_EXIT)
 		return HOLD_ENDS;
+	if (event == PTRACE_EVENT_EXEC && traces_itself(pid)) {
+		ptrace(PTRACE_DETACH, pid, NULL, NULL);
+		return HOLD_NEVER;
+	}
 	if (is_ours(pid, wait_status))
 		return HOLD_TIDIES;
 	if (event == PTRACE_EVENT_STOP && stops(WSTOPSIG(wait_status)))

@@ -26,6 +26,7 @@ enum hold_stop {
 	HOLD_GOES_ON,
 	HOLD_TIDIES, /* it may be about to free what it has: see stop_before_tidying() in bpf/ */
 	HOLD_ENDS,
+	HOLD_NEVER, /* it has become a program that may not be traced, and is let go */
 };
 
 /* It has stopped, as wait() says, and goes on, or waits for hold_release(). */

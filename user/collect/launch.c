@@ -130,7 +130,8 @@ static bool take(struct launch *launch, int flags)
 	if (pid > 0 && WIFSTOPPED(status)) {
 		enum hold_stop stop = hold_stopped(launch->pid, status);
 
-		launch->held = stop != HOLD_GOES_ON;
+		launch->held = stop == HOLD_TIDIES || stop == HOLD_ENDS;
+		launch->traced = stop != HOLD_NEVER;
 		launch->tidies = stop == HOLD_TIDIES;
 		return !launch->held;
 	}

@@ -30,6 +30,7 @@
 #define PATIENCE_NS (1000 * MS) /* but for a process that never rests */
 #define HUGE_LEAST (8 << 20)	/* of huge pages, for them to be looked at */
 #define LEAST_BYTES (1 << 20)	/* with less anonymous memory there is nothing to find */
+#define BUSY_MOST 32		/* processes in a tick: of a server there are hundreds */
 #define TIDYING_MOST 16		/* who makes SIGINT the system's so often is none that ends */
 
 void look_free(struct look *look)
@@ -118,10 +119,11 @@ static void look_at(const struct looks *looks, struct process *process, uint64_t
 	look->late = live.late;
 	live_image_close(&live);
 	look->anon_bytes = anon_bytes(process->pid, looks->page_bytes);
-	if (process->look && (!look->count || !look->anon_bytes)) {
+	if (process->look && process->look->at_ns && (!look->count || !look->anon_bytes)) {
 		look_free(look);
 		return;
 	}
+	look->busy_ns = process->look ? process->look->busy_ns : 0;
 	look_free(process->look);
 	process->look = look;
 }
@@ -189,10 +191,32 @@ static void add_cost(struct looks *looks, uint64_t wall_began, uint64_t cpu_bega
 	looks->spent_ns += self_cpu_ns() - cpu_began;
 }
 
+/* Of what ends before anybody looks at it that is all that is known. */
+static void note_busy(struct looks *looks, struct process_table *table)
+{
+	uint64_t now = self_monotonic_ns();
+	size_t count = 0;
+
+	if (now < looks->next_ns)
+		return;
+	for (struct process *process = table->first; process && count < BUSY_MOST;
+	     process = process->next) {
+		if (!is_there(process))
+			continue;
+		if (!process->look)
+			process->look = memory_new(1, sizeof(*process->look));
+		process->look->busy_ns = busy_ns(process);
+		count++;
+	}
+	looks->next_ns = now + OFTEN_NS;
+}
+
 void looks_tick(struct looks *looks, struct process_table *table)
 {
 	uint64_t began = self_monotonic_ns(), cpu = self_cpu_ns(), spent = looks->spent_ns;
 
+	if (looks->on && !looks->command)
+		note_busy(looks, table);
 	if (!looks->on || !looks->command || began < looks->next_ns)
 		return;
 	for (struct process *process = table->first; process; process = process->next) {
