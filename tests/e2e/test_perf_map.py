@@ -101,7 +101,7 @@ function fill(shelf, at) { for (let i = at; i < shelf.length; i += 4096) shelf[i
 const small = new Uint8Array(1 << 20);
 for (let i = 0; i < 3000; i++) fill(small, i % 7);
 fill(new Uint8Array(64 << 20), 0);
-Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 700); // until a busy machine has seen it
+Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 700); // until it has been seen
 require("fs").unlinkSync(`/tmp/perf-${process.pid}.map`);
 console.log(process.pid);
 """
