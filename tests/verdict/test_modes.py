@@ -114,8 +114,9 @@ def test_copies_of_what_a_child_from_before_shares():
             document = follower.stop()
         program.stdin.close()
         program.wait(support.SECONDS)
-    verdict.judge(Case(C, "", "cow-after-fork", alarm=True), truth,
-                  support.process_of(document, program.pid))
+    process = support.process_of(document, program.pid)
+    verdict.judge(Case(C, "", "cow-after-fork", alarm=True), truth, process)
+    assert "with its parent, or with a child" in process["findings"][0]["why"]
 
 
 # ---- a daemon: who was born with its memory has ended, but who started that goes on ----

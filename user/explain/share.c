@@ -187,8 +187,10 @@ bool find_cow_after_fork(struct facts *facts, struct finding *finding)
 	if (born > 0) {
 		finding_number(finding, "born_with_bytes", born);
 		rule_add_holder(facts, finding); /* nobody knows who copied in a parent */
-	} else {
+	} else if (is_parent(facts)) {
 		finding_text(finding, "parent", "children");
+	} else {
+		finding_text(finding, "earlier", "memory");
 	}
 	if (is_python(facts->process))
 		finding_text(finding, "python", "Python");

@@ -16,7 +16,8 @@ const struct rule rules[] = {
 	  "copied, because it was written to after a fork",
 	  "After a fork, parent and child share their memory until one of them writes to it: "
 	  "then the page is copied. [It was born with {born_with_bytes} of its parent's memory. "
-	  "][It is the parent: its {parent} share its memory. ]It wrote to {copied_count} shared "
+	  "][It is the parent: its {parent} share its memory. ][Since before memtrace began it "
+	  "shares {earlier} with its parent, or with a child. ]It wrote to {copied_count} shared "
 	  "pages, which made copies of {copied_bytes}.[ The code that did most of that: {site} "
 	  "({site_bytes}).]",
 	  "[{python} writes a reference count into each object that it looks at, which copies "
