@@ -184,8 +184,9 @@ static void look_at_end(struct collector *collector)
 
 	if (!collector->launch.tidies)
 		looks_held(&collector->looks, process);
-	else if (growth_balances(&collector->kernel, collector->launch.pid, balances))
-		looks_before_tidying(&collector->looks, process, balances);
+	else if (!growth_balances(&collector->kernel, collector->launch.pid, balances) ||
+		 !looks_before_tidying(&collector->looks, process, balances))
+		kernel_stop_before_tidying(&collector->kernel, 0);
 	launch_release(&collector->launch);
 }
 

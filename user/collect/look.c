@@ -272,14 +272,15 @@ static void read_smaps(struct process *process)
 	process->look->smaps = smaps_of(process->pid);
 }
 
-void looks_before_tidying(struct looks *looks, struct process *process, const int64_t *balances)
+bool looks_before_tidying(struct looks *looks, struct process *process, const int64_t *balances)
 {
 	uint64_t began = self_monotonic_ns(), cpu = self_cpu_ns();
 	const size_t bytes = MT_BALANCES * sizeof(*balances);
 
-	if (!looks->on || !process || !is_there(process) || looks->tidying++ >= TIDYING_MOST ||
-	    !is_one_of(process->pid, tidying, 1))
-		return;
+	if (++looks->tidying > TIDYING_MOST)
+		return false;
+	if (!looks->on || !process || !is_there(process) || !is_one_of(process->pid, tidying, 1))
+		return true;
 	look_at(looks, process, LAST_EACH_NS, true);
 	process->look->last = true;
 	free(process->look->balances);
@@ -288,6 +289,7 @@ void looks_before_tidying(struct looks *looks, struct process *process, const in
 	read_smaps(process);
 	looks->count++;
 	add_cost(looks, began, cpu);
+	return true;
 }
 
 /* As short as can be: who waits for it waits for us. */

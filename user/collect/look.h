@@ -53,8 +53,8 @@ void looks_tick(struct looks *looks, struct process_table *table);
 void looks_one(struct looks *looks, struct process *process);
 
 /* At one that is held before it frees what it has to end: what it has, by MT_BALANCES.  It may be
- * mistaken, and go on; NULL: at none. */
-void looks_before_tidying(struct looks *looks, struct process *process, const int64_t *balances);
+ * mistaken, and go on; NULL: at none.  False: so often that it is not to be held any more. */
+bool looks_before_tidying(struct looks *looks, struct process *process, const int64_t *balances);
 
 /* At a process that is held at its end; NULL: at none. */
 void looks_held(struct looks *looks, struct process *process);
