@@ -114,7 +114,7 @@ class Cgroup:
         return {"WORKLOAD_CGROUP": str(self.members), "WORKLOAD_LIMIT": str(CGROUP_BYTES),
                 "WORKLOAD_RECLAIM": str(self.reclaim)}
 
-    def empty(self):
+    def remove(self):
         """Ends what is still in it; nobody else puts anything there."""
         deadline = time.monotonic() + 10
         while members := self.members.read_text().split():
@@ -123,6 +123,13 @@ class Cgroup:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(int(pid), signal.SIGKILL)
             time.sleep(0.01)
+        while True:
+            try:
+                return self.path.rmdir()
+            except OSError:  # the last to go is not gone yet
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
 
 
 def find_cgroup():
@@ -144,8 +151,7 @@ def limited_cgroup(limit=CGROUP_BYTES):
         group.limit.write_text(str(limit))
         yield group
     finally:
-        group.empty()
-        group.path.rmdir()
+        group.remove()
 
 
 @contextlib.contextmanager
