@@ -21,6 +21,11 @@ def children_of(pid):
             pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
+def is_program(pid, name):
+    """Has it become that?  Up to there it may use the address space of its parent (vfork)."""
+    return pathlib.Path(f"/proc/{pid}/comm").read_text() == f"{name}\n"
+
+
 def run_inside(script, *words):
     """A Python script as the first process of a pid namespace, with memtrace at $MEMTRACE."""
     done = subprocess.run([*INSIDE, sys.executable, "-c", script, *map(str, words)], timeout=60,
@@ -55,6 +60,7 @@ def test_process_of_another_pid_namespace():
             assert eventually(lambda: children_of(pid) and children_of(children_of(pid)[0]))
             child = children_of(pid)[0]
             grandchild = children_of(child)[0]
+            assert eventually(lambda: is_program(grandchild, "sleep"))
             document = follower.stop()
     assert inner < 10
     assert pids_of(document) == {pid, child, grandchild}
