@@ -3,6 +3,7 @@
 #include "user/collect/growth.h"
 
 #include "user/base/memory.h"
+#include "user/collect/space.h"
 
 #define STEP_NS 100000000ULL /* a tick */
 #define POINTS_LEAST 4	     /* fewer say nothing */
@@ -24,12 +25,9 @@ int64_t growth_resident_pages(const struct kernel *kernel, __u32 slot)
 
 bool growth_balances(const struct kernel *kernel, uint32_t pid, int64_t *balances)
 {
-	__u32 used = kernel_used_slots(kernel), slot = 1;
+	__u32 slot = space_slot_of(kernel, pid);
 
-	while (slot < used && (kernel->spaces[slot].state != MT_SPACE_OPEN ||
-			       kernel->spaces[slot].pid != pid))
-		slot++;
-	if (slot >= used)
+	if (!slot)
 		return false;
 	for (size_t i = 0; i < MT_MEMBERS; i++)
 		balances[i] = seen_pages(kernel, slot, i);

@@ -100,10 +100,10 @@ void kernel_read_block(const struct kernel *kernel, __u32 number, struct mt_hist
 /* Gives back a closed slot with its book and blocks, zeroed. */
 void kernel_recycle(struct kernel *kernel, __u32 slot);
 
-/* Slots below this number are or were in use. */
 /* The process with that pid is to be stopped when it is about to free what it has; 0: none is. */
 void kernel_stop_before_tidying(const struct kernel *kernel, __u32 pid);
 
+/* Slots below this number are or were in use. */
 __u32 kernel_used_slots(const struct kernel *kernel);
 
 /* What could not be counted so far, by cause. */

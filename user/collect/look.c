@@ -16,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define MS 1000000ULL
@@ -164,12 +163,9 @@ static bool is_due(struct process *process, uint32_t page_bytes, uint64_t now)
 
 static uint64_t age_ns(const struct process *process)
 {
-	struct timespec now;
-	uint64_t now_ns;
+	uint64_t now = self_boot_ns();
 
-	clock_gettime(CLOCK_BOOTTIME, &now);
-	now_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-	return now_ns > process->start_boot_ns ? now_ns - process->start_boot_ns : 0;
+	return now > process->start_boot_ns ? now - process->start_boot_ns : 0;
 }
 
 /* For how long its first thread ran, or would have if it had not had to wait for a CPU; 0: the

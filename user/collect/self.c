@@ -52,6 +52,11 @@ uint64_t self_monotonic_ns(void)
 	return clock_ns(CLOCK_MONOTONIC) - shifts()->monotonic_ns;
 }
 
+uint64_t self_boot_ns(void)
+{
+	return clock_ns(CLOCK_BOOTTIME) - shifts()->boot_ns;
+}
+
 int64_t self_unix_ns(void)
 {
 	return clock_ns(CLOCK_REALTIME);
@@ -59,7 +64,7 @@ int64_t self_unix_ns(void)
 
 int64_t self_boot_to_unix_ns(void)
 {
-	return self_unix_ns() - (int64_t)clock_ns(CLOCK_BOOTTIME) + shifts()->boot_ns;
+	return self_unix_ns() - (int64_t)self_boot_ns();
 }
 
 uint64_t self_shown_boot_ns(uint64_t boot_ns)

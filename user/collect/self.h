@@ -14,6 +14,7 @@ uint64_t self_resident_bytes(void);
 
 /* By the clock that the kernel side reads, whatever time namespace this is. */
 uint64_t self_monotonic_ns(void);
+uint64_t self_boot_ns(void);
 int64_t self_unix_ns(void);
 
 /* What /proc makes of a time of the kernel's boot clock, for us. */

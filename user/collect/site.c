@@ -8,6 +8,7 @@
 #include "user/collect/absent.h"
 #include "user/collect/range.h"
 #include "user/collect/self.h"
+#include "user/collect/space.h"
 
 #include <bpf/bpf.h>
 #include <errno.h>
@@ -453,13 +454,9 @@ void site_store_look(const struct site_store *sites, uint32_t serial, Mt__Proces
 
 static uint32_t serial_of(const struct kernel *kernel, uint32_t pid)
 {
-	uint32_t used = kernel_used_slots(kernel);
+	uint32_t slot = space_slot_of(kernel, pid);
 
-	for (uint32_t slot = 1; slot < used; slot++) {
-		if (kernel->spaces[slot].state == MT_SPACE_OPEN && kernel->spaces[slot].pid == pid)
-			return kernel->spaces[slot].serial;
-	}
-	return 0;
+	return slot ? kernel->spaces[slot].serial : 0;
 }
 
 uint32_t site_store_toucher(const struct site_store *sites, uint32_t pid, uint64_t address)

@@ -34,6 +34,17 @@ bool space_add(const struct kernel *kernel, struct process *process,
 	return process_add(process, space, book, lanes);
 }
 
+__u32 space_slot_of(const struct kernel *kernel, __u32 pid)
+{
+	__u32 used = kernel_used_slots(kernel);
+
+	for (__u32 slot = 1; slot < used; slot++) {
+		if (kernel->spaces[slot].state == MT_SPACE_OPEN && kernel->spaces[slot].pid == pid)
+			return slot;
+	}
+	return 0;
+}
+
 struct mt_lane space_lanes(const struct kernel *kernel, __u32 slot)
 {
 	struct mt_lane sum = { 0 };

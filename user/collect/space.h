@@ -11,6 +11,9 @@ bool space_add(const struct kernel *kernel, struct process *process,
 	       const struct mt_space *space, const struct mt_book *book,
 	       const struct mt_lane *lanes);
 
+/* The slot of the address space that a process has now, 0: none. */
+__u32 space_slot_of(const struct kernel *kernel, __u32 pid);
+
 /* The lanes of a slot, summed over the CPUs. */
 struct mt_lane space_lanes(const struct kernel *kernel, __u32 slot);
 
